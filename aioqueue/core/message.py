@@ -1,0 +1,82 @@
+"""The message: one turn of a job, as it travels. Values only; codec.py knows the bytes.
+
+These are msgspec structs, frozen, rather than dataclasses: one is made for every job on both sides, and making a frozen
+dataclass of this size takes 2.5 us where the struct takes 0.15 us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+VERSION = 1
+
+Label = str | int | float | bool
+EMPTY_ARGS = Raw(b"[]")
+EMPTY_KWARGS = Raw(b"{}")
+
+
+class Backoff(Struct, frozen=True, omit_defaults=True):
+    """A retry rule in a form that can travel; see retry.py for what each kind means."""
+
+    kind: str
+    base: float = 1.0
+    cap: float = 600.0
+    jitter: bool = True
+    steps: tuple[float, ...] = ()
+
+
+class Unknown(Struct, frozen=True):
+    """Since when, and how often, a message was put off because no worker knew what to do with it."""
+
+    since: float
+    times: int
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One turn of a job. Times are seconds since 1970; lifetimes are in seconds.
+
+    `attempt` counts the attempts spent before this turn. `retries`, `backoff`, `timeout`, `keep_results` and
+    `keep_failures` are here only where the call overrides what its task says. `key`, `unique` and `limits` are reserved;
+    `then` is what comes after the job in a workflow.
+    """
+
+    v: int
+    id: str
+    task: str
+    enqueued: float
+    args: Raw = EMPTY_ARGS
+    kwargs: Raw = EMPTY_KWARGS
+    turn: int = 0
+    attempt: int = 0
+    queue: str = "default"
+    priority: int = 4
+    due: float | None = None
+    expires: float | None = None
+    retries: int | None = None
+    backoff: Backoff | None = None
+    timeout: float | None | UnsetType = UNSET
+    keep_results: float | None = None
+    keep_failures: float | None = None
+    by: str | None = None
+    labels: Mapping[str, Label] | None = None
+    headers: Mapping[str, str] | None = None
+    parent: str | None = None
+    root: str | None = None
+    unknown: Unknown | None = None
+    then: Raw | None = None
+    key: str | None = None
+    unique: Raw | None = None
+    limits: Raw | None = None
+
+
+class Outgoing(Struct, frozen=True):
+    """A message as brokers see it: where it goes, and opaque bytes. `due` is seconds since 1970, None means now."""
+
+    id: str
+    turn: int
+    queue: str
+    priority: int
+    due: float | None
+    body: bytes
