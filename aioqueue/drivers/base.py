@@ -172,6 +172,10 @@ class Broker(Protocol):
         seconds at a time."""
         ...
 
+    async def forget(self) -> int:
+        """Drop dead letters past their lifetime. How many there were. Servers that do so by themselves do nothing."""
+        ...
+
     # With the capability `inspects`:
 
     async def counts(self) -> Mapping[str, QueueCounts]: ...
