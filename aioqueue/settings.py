@@ -94,6 +94,12 @@ def load(
     return Settings(**{"url": default_url(root), **read})
 
 
+def change(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """The settings with these arguments in place of theirs, checked alike."""
+    entries = _from_arguments(changes)
+    return msgspec.structs.replace(settings, **{key: _checked(key, entry) for key, entry in entries.items()})
+
+
 def project_root(cwd: Path | None = None) -> Path:
     """The nearest folder from `cwd` upwards that has a file settings may stand in, else `cwd` itself."""
     here = (cwd or Path.cwd()).resolve()

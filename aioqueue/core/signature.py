@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, Unpack
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -14,7 +14,7 @@ from .message import Backoff, Label
 from .retry import as_rule
 
 if TYPE_CHECKING:
-    from ..client import Job
+    from ..job import Job
     from .task import Task
 
 R = TypeVar("R")
@@ -132,6 +132,20 @@ def moment(value: datetime, what: str) -> float:
     return value.timestamp()
 
 
+def check_labels(labels: Mapping[str, Label]) -> None:
+    """Raises ConfigurationError unless keys are text and values text, numbers or booleans."""
+    _check_pairs(labels, "labels", (str, int, float, bool))
+
+
+def _check_pairs(pairs: object, what: str, kinds: tuple[type, ...]) -> None:
+    allowed = " or ".join(kind.__name__ for kind in kinds)
+    if not isinstance(pairs, Mapping):
+        raise ConfigurationError(f"{what} is {pairs!r}: give a dict of str to {allowed}")
+    for key, value in pairs.items():
+        if not isinstance(key, str) or type(value) not in kinds or value != value:
+            raise ConfigurationError(f"{what}: {key!r}: {value!r}: keys are str, values {allowed}")
+
+
 def _check_plain(values: Mapping[str, Any]) -> None:
     if "priority" in values:
         check_priority(values["priority"])
@@ -140,11 +154,10 @@ def _check_plain(values: Mapping[str, Any]) -> None:
     for name in ("id", "queue", "by"):
         if name in values:
             check_name(values[name], name)
-    for name, kinds in (("labels", (str, int, float, bool)), ("headers", (str,))):
-        for key, value in (values.get(name) or {}).items():
-            if not isinstance(key, str) or type(value) not in kinds or value != value:
-                allowed = " or ".join(kind.__name__ for kind in kinds)
-                raise ConfigurationError(f"{name}: {key!r}: {value!r}: keys are text, values {allowed}")
+    if "labels" in values:
+        check_labels(values["labels"])
+    if "headers" in values:
+        _check_pairs(values["headers"], "headers", (str,))
 
 
 class Sender(Protocol):
@@ -179,6 +192,10 @@ class Signature(Generic[R]):
     async def enqueue(self) -> Job[R]:
         """Enqueue the call; durable when it returns. Errors are those of `Task.enqueue`."""
         return await self.sender.enqueue(self.task, self.args, self.kwargs, self.options)
+
+    def options(self, **options: Unpack[CallOptions]) -> Signature[R]:
+        """The same call with these options instead. Raises ConfigurationError for a wrong one."""
+        return Signature(self.task, self.args, self.kwargs, make_options(options, self.sender.now()), self.sender)
 
     def __repr__(self) -> str:
         name = self.task if isinstance(self.task, str) else self.task.name

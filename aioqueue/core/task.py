@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, get_type_hints
-
-from msgspec import UNSET, Struct, UnsetType
-from typing import Unpack
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, get_type_hints
 
 from ..errors import ConfigurationError
 from .arguments import Parameters, Returns
 from .context import Context
-from .message import Label
-from .retry import Rule
+from .rules import RunIn, Rules
 from .signature import NO_OPTIONS, CallOptions, Options, Sender, Signature, make_options
 
 if TYPE_CHECKING:
-    from ..client import Job
+    from ..job import Job
 
 P = ParamSpec("P")  # what enqueue takes
 Q = ParamSpec("Q")  # what the function takes: the same, or with a Context first
 R = TypeVar("R")  # what the job's result is
 T = TypeVar("T")  # what calling the function gives: a coroutine of R, or R
-
-
-class RunIn(StrEnum):
-    """Where a task's body runs."""
-
-    LOOP = "loop"
-    THREAD = "thread"
-    PROCESS = "process"
-
-
-class Rules(Struct, frozen=True, kw_only=True):
-    """What a task says of its jobs unless the call says otherwise. None and UNSET: as the queue's settings say."""
-
-    queue: str | None = None
-    priority: int | None = None
-    retries: int | None = None
-    backoff: Rule | None = None
-    timeout: float | None | UnsetType = UNSET
-    expires: float | None = None
-    keep_results: float | None = None
-    keep_failures: float | None = None
-    labels: Mapping[str, Label] | None = None
-    retry_on: tuple[type[BaseException], ...] = (Exception,)
-    give_up_on: tuple[type[BaseException], ...] = ()
-    run_in: RunIn = RunIn.LOOP
 
 
 class Task(Generic[Q, T, P, R]):
@@ -63,7 +33,9 @@ class Task(Generic[Q, T, P, R]):
         self.name = name
         self.rules = rules
         self.sender = sender
-        self.wants_context = _wants_context(function, name)
+        self.wants_context = wants_context(function, name)
+        if self.wants_context and rules.run_in is RunIn.PROCESS:
+            raise ConfigurationError(f"task {name!r}: a Context cannot cross to a process; drop the parameter")
         self.parameters = Parameters.of(function, name, skip_first=self.wants_context)
         self.returns = Returns.of(function, name)
         self.__doc__ = function.__doc__
@@ -112,28 +84,7 @@ class TaskCall(Generic[P, R]):
         return Signature(self._task, args, kwargs, self._options, self._task.sender)
 
 
-def default_run_in(function: Callable[..., Any]) -> RunIn:
-    """`async def` runs on the loop, `def` in a thread."""
-    return RunIn.LOOP if inspect.iscoroutinefunction(inspect.unwrap(function)) else RunIn.THREAD
-
-
-def check_run_in(function: Callable[..., Any], name: str, run_in: RunIn) -> None:
-    """Raises ConfigurationError if the function cannot run there."""
-    is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
-    if is_async and run_in is not RunIn.LOOP:
-        raise ConfigurationError(f"task {name!r} is async, and so runs on the loop; write it as def to use {run_in}")
-    if not is_async and run_in is RunIn.LOOP:
-        raise ConfigurationError(f"task {name!r} is a plain def and would block the loop; use run_in='thread'")
-    if run_in is RunIn.PROCESS:
-        if _wants_context(function, name):
-            raise ConfigurationError(f"task {name!r}: a Context cannot cross to a process; drop the parameter")
-        if "<locals>" in function.__qualname__ or function.__module__ == "__main__":
-            raise ConfigurationError(
-                f"task {name!r}: a process imports its task by name; define it at the top of an importable module"
-            )
-
-
-def _wants_context(function: Callable[..., Any], name: str) -> bool:
+def wants_context(function: Callable[..., Any], name: str) -> bool:
     try:
         parameters = list(inspect.signature(function).parameters.values())
         hints = get_type_hints(function)

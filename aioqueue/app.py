@@ -1,0 +1,290 @@
+"""AioQueue: the wiring. What it wires lives elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from random import Random
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack, overload
+
+from . import settings as _settings
+from .client import Client
+from .commit.patience import patiently
+from .connection import Connection, connect
+from .core.arguments import decode_untyped
+from .core.clock import Clock, SystemClock
+from .core.context import Context
+from .core.ids import Ids
+from .core.redact import redact
+from .core.rules import RegisterOptions, make_rules
+from .core.signature import NO_OPTIONS, Signature, check_name
+from .core.task import Task
+from .drivers.base import Commit
+from .errors import ConfigurationError, DuplicateTask
+from .job import Desk, Job
+from .worker.hooks import Hooks, Listener, Middleware
+from .worker.worker import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+E_co = TypeVar("E_co", covariant=True)
+
+Lifespan = Callable[["AioQueue"], AbstractAsyncContextManager[Any]]
+
+
+class SettingsArguments(TypedDict, total=False):
+    """The settings that AioQueue takes as arguments; see settings.Settings. Durations are seconds or a timedelta."""
+
+    namespace: str
+    queue: str
+    retries: int
+    timeout: float | timedelta | None
+    priority: int
+    lease: float | timedelta
+    grace: float | timedelta
+    max_crashes: int
+    max_block: float | timedelta
+    max_abandoned: int
+    unknown_patience: float | timedelta
+    concurrency: int
+    threads: int
+    processes: int | None
+    keep_results: float | timedelta
+    keep_failures: float | timedelta
+    keep_dead: float | timedelta
+    patience: float | timedelta
+    max_message: int
+
+
+class Register(Protocol):
+    """What `@queue.task(…)` is: it takes a function, and gives the task with the function's own types."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+    ) -> Task[Concatenate[Context, P], Coroutine[Any, Any, R], P, R]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> Task[P, Coroutine[Any, Any, R], P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Task[Concatenate[Context, P], R, P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, R, P, R]: ...
+
+
+class AioQueue:
+    """A job queue: the tasks it knows, and the way to a broker and a result store.
+
+        queue = AioQueue()          # an SQLite file at the project's root
+        queue = AioQueue("memory://")
+
+    It is inert until its first use. `async with queue:` opens it and closes it in good order; without that it opens at
+    the first call and stays open. It belongs to the event loop it was opened on.
+
+    `url` and `results` say where messages and results are kept; `results=None` keeps none, and by default they are kept
+    where the messages are. `lifespan` is an async context manager of the queue that each worker enters; what it yields is
+    `Context.state` in every task. Other settings are those of `settings.Settings`. Raises ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        results: str | None = "same",
+        lifespan: Lifespan | None = None,
+        clock: Clock | None = None,
+        seed: int | None = None,
+        **settings: Unpack[SettingsArguments],
+    ) -> None:
+        given: dict[str, Any] = dict(settings)
+        if url is not None:
+            given["url"] = url
+        if results != "same":
+            given["results"] = results
+        self.settings = _settings.load(given)
+        self.tasks: dict[str, Task[..., Any, ..., Any]] = {}
+        self.lifespan = lifespan
+        self.clock: Clock = clock or SystemClock()
+        self.random = Random(seed)
+        self.hooks = Hooks()
+        entropy = os.urandom if seed is None else self.random.randbytes
+        self._desk = Desk(self.clock, self._decode)
+        self._client = Client(
+            self.settings, self.clock, Ids(self.clock, entropy), self.random, self._desk, self._ready
+        )
+        self._connection: Connection | None = None
+        self._opening: asyncio.Lock | None = None
+
+    # Tasks
+
+    @overload
+    def task(
+        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+    ) -> Task[Concatenate[Context, P], Coroutine[Any, Any, R], P, R]: ...
+
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, Coroutine[Any, Any, R], P, R]: ...
+
+    @overload
+    def task(self, function: Callable[Concatenate[Context, P], R], /) -> Task[Concatenate[Context, P], R, P, R]: ...
+
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R, P, R]: ...
+
+    @overload
+    def task(self, *, name: str | None = None, **options: Unpack[RegisterOptions]) -> Register: ...
+
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        **options: Unpack[RegisterOptions],
+    ) -> Any:
+        """Register a function as a task: `@queue.task` or `@queue.task(retries=5, …)`.
+
+        Its name on the wire is the function's own, or `name`. Options: queue, priority (0-9, 9 first), retries, backoff,
+        timeout (seconds of one attempt, None for none), expires, keep_results, keep_failures, labels, retry_on and
+        give_up_on (exceptions), run_in ("loop", "thread" or "process"; a `def` runs in a thread by default).
+
+        Raises DuplicateTask, or ConfigurationError if an option or an annotation cannot be.
+        """
+
+        def register(function: Callable[..., Any]) -> Task[..., Any, ..., Any]:
+            wire = check_name(name or getattr(function, "__name__", ""), "a task's name")
+            if wire in self.tasks:
+                other = self.tasks[wire]
+                raise DuplicateTask(
+                    f"task {wire!r} is already {other.__module__}.{other.__name__}; "
+                    "give one of the two another name: @queue.task(name=…)"
+                )
+            task: Task[..., Any, ..., Any] = Task(function, wire, make_rules(function, wire, options), self._client)
+            self.tasks[wire] = task
+            return task
+
+        return register if function is None else register(function)
+
+    def middleware(self, function: Middleware) -> Middleware:
+        """Wrap every run of a task: `async def (context, call_next) -> result`, where `await call_next()` runs the task,
+        or the next middleware. The first registered is the outermost."""
+        self.hooks.middleware.append(function)
+        return function
+
+    def on(self, event: type[E_co]) -> Callable[[Listener], Listener]:
+        """Call the function with every event of this kind (see core.events). It cannot change anything: what it raises
+        is logged."""
+
+        def register(listener: Listener) -> Listener:
+            self.hooks.listen(event, listener)
+            return listener
+
+        return register
+
+    # Calls and jobs
+
+    def signature(self, task: str, /, *args: Any, **kwargs: Any) -> Signature[Any]:
+        """A call of a task by its name, for a program that cannot import it. The worker checks the arguments."""
+        known = self.tasks.get(check_name(task, "a task's name"))
+        return Signature(known or task, args, kwargs, NO_OPTIONS, self._client)
+
+    async def enqueue_many(self, signatures: Iterable[Signature[R]]) -> list[Job[R]]:
+        """Make jobs of all these calls, in order; durable when it returns. Every call is checked before the first is
+        sent. Up to 10,000 are taken all or none; more go in several such batches."""
+        return await self._client.enqueue_many(signatures)
+
+    def job(self, id: str) -> Job[Any]:
+        """The job with this id, wherever it was enqueued. Nothing is asked until it is asked."""
+        return Job(check_name(id, "a job's id"), self._desk)
+
+    # Workers
+
+    def worker(
+        self,
+        *,
+        name: str | None = None,
+        queues: Iterable[str] | None = None,
+        concurrency: int | None = None,
+        grace: float | timedelta | None = None,
+        burst: bool = False,
+    ) -> Worker:
+        """A worker for this queue; `await it.run()` runs it inside any program, `it.drain()` ends it in good order.
+
+        `queues` are served in this order, by default the one the settings name. With `burst` it ends when nothing is
+        left that is due.
+        """
+        given = {"concurrency": concurrency, "grace": grace}
+        changed = {key: value for key, value in given.items() if value is not None}
+        return Worker(self, name=name, queues=queues, burst=burst, settings=_settings.change(self.settings, changed))
+
+    # Connections
+
+    @property
+    def connection(self) -> Connection:
+        """What is open. Raises ConfigurationError before it is."""
+        if self._connection is None:
+            raise ConfigurationError("this queue is not open: use it inside of `async with queue:`")
+        return self._connection
+
+    async def open(self) -> Connection:
+        """Connect, if that has not happened yet. Raises ConfigurationError, or BrokerUnavailable after `patience`."""
+        loop = asyncio.get_running_loop()
+        if self._connection is not None:
+            self._connection.check(loop)
+            return self._connection
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._connection is None:
+                connection = connect(self.settings, self.clock)
+                await patiently(
+                    connection.open, patience=self.settings.patience, clock=self.clock, random=self.random
+                )
+                self._desk.connect(connection.store)
+                buffer = self._client.connect(connection.commit)
+                connection.flusher = loop.create_task(buffer.run(), name="aioqueue: enqueue")
+                connection.stop = buffer.close
+                self._connection = connection
+        return self._connection
+
+    async def _ready(self) -> Commit:
+        return (await self.open()).commit
+
+    async def close(self) -> None:
+        """Send what is on its way, and disconnect. It may be opened again, on another loop too."""
+        connection, self._connection, self._opening = self._connection, None, None
+        if connection is not None:
+            self._client.disconnect()
+            await connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Connection]:
+        """Open for as long as this lasts; left open if it was open before."""
+        was_open = self._connection is not None
+        connection = await self.open()
+        try:
+            yield connection
+        finally:
+            if not was_open:
+                await self.close()
+
+    def _decode(self, task: str, raw: bytes) -> Any:
+        known = self.tasks.get(task)
+        return decode_untyped(raw) if known is None else known.returns.decode(raw)
+
+    def __repr__(self) -> str:
+        return f"<AioQueue {redact(self.settings.url)}, {len(self.tasks)} tasks>"

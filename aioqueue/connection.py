@@ -1,0 +1,74 @@
+"""The open connections of a queue: which broker and which result store, and how the two commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from .commit.safe_order import SafeOrderCommit
+from .core.clock import Clock
+from .core.redact import redact
+from .drivers.base import Broker, Commit, Coordination, Driver, ResultStore
+from .drivers.open import open_driver
+from .errors import ConfigurationError
+from .settings import Settings
+
+
+class Connection:
+    """An open broker and result store, and how the two commit."""
+
+    def __init__(self, drivers: list[Driver], broker: Broker, store: ResultStore | None, commit: Commit) -> None:
+        self.drivers = drivers
+        self.broker = broker
+        self.store = store
+        self.commit = commit
+        self.flusher: asyncio.Task[None] | None = None
+        self.stop: Callable[[], None] = lambda: None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def coordination(self) -> Coordination | None:
+        """Small shared facts: kept where the messages are, or else where the results are."""
+        return next((driver.coordination for driver in self.drivers if driver.coordination is not None), None)
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.broker.open()
+        if self.store is not None:
+            await self.store.open()
+
+    def check(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Raises ConfigurationError on a loop other than the one it was opened on."""
+        if loop is not self._loop:
+            raise ConfigurationError(
+                "this AioQueue is open on another event loop; close it there first, or make one for each loop"
+            )
+
+    async def close(self) -> None:
+        self.stop()
+        if self.flusher is not None:
+            await self.flusher
+        if self.store is not None:
+            await self.store.close()
+        await self.broker.close()
+
+
+def connect(settings: Settings, clock: Clock) -> Connection:
+    """The drivers that the settings name, not yet open. Raises ConfigurationError if one cannot do what is asked."""
+    first = open_driver(settings.url, clock=clock)
+    shown = redact(settings.url)
+    if first.broker is None:
+        raise ConfigurationError(f"url: {shown} keeps results but takes no messages; give a broker's URL")
+    if settings.results is None:
+        return Connection([first], first.broker, None, SafeOrderCommit(first.broker, None))
+    if settings.results in ("same", settings.url):
+        if first.store is None or first.commit is None:
+            raise ConfigurationError(
+                f"results: {shown} cannot keep results; name a store (results='sqlite:///results.db'), "
+                "or none to do without"
+            )
+        return Connection([first], first.broker, first.store, first.commit)
+    second = open_driver(settings.results, clock=clock)
+    if second.store is None:
+        raise ConfigurationError(f"results: {redact(settings.results)} keeps no results; name a store")
+    return Connection([first, second], first.broker, second.store, SafeOrderCommit(first.broker, second.store))
