@@ -116,12 +116,10 @@ class Parameters:
         if not kwargs and (decode := self._by_count.get(len(args))):
             try:
                 raw = encode_json(args)
-                got = decode(raw)
+                if decode(raw) == args:
+                    return raw, b""
             except Exception:
-                got = None
-            # A call that is unusual in any way gets the careful look below.
-            if got == args:
-                return raw, b""
+                pass  # a call that is unusual in any way gets the careful look, which finds out whose fault it is
         return self._encode_each(args, kwargs)
 
     def _move_keywords(
@@ -162,7 +160,7 @@ class Parameters:
             try:
                 return self._decode_all(args), {}
             except Exception:
-                pass  # below we find out whose fault it is
+                pass  # the careful look finds out whose fault it is
         return self._decode_each(args, kwargs)
 
     def _decode_each(self, args: bytes, kwargs: bytes) -> tuple[Sequence[Any], dict[str, Any]]:

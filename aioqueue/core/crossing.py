@@ -78,6 +78,26 @@ def _ordered(value: Any) -> Any:
         return value
 
 
+def _in_order(value: Any, dumped: Any) -> Any:
+    """What pydantic made of the value, with a fixed order for what was a set: as a list, equal ones would differ."""
+    match value, dumped:
+        case (set() | frozenset(), list()):
+            return sorted(dumped, key=dumps)
+        case (list() | tuple(), list()) if len(value) == len(dumped):
+            return [*map(_in_order, value, dumped)]
+        case (dict(), dict()) if len(value) == len(dumped):
+            return dict(zip(dumped, map(_in_order, value.values(), dumped.values()), strict=True))
+        case (_, dict()):
+            kind: Any = type(value)
+            model = getattr(kind, "__pydantic_fields__", {})
+            aliases = {
+                name: getattr(model.get(name), "serialization_alias", None) or name for name in fields_of(kind) or ()
+            }
+            parts = {aliases[name]: getattr(value, name, None) for name in aliases}
+            return {key: _in_order(parts.get(key), part) for key, part in dumped.items()}
+    return dumped
+
+
 # ---------------------------------------------------------------- exactness
 
 
@@ -229,6 +249,12 @@ class Crossing:
 
     def encode(self, value: Any) -> bytes:
         """The value in JSON. Raises WrongType, or Altered for a value that would arrive changed."""
+        try:
+            return self._encode(value)
+        except RecursionError as error:
+            raise Altered("", "it is nested too deep, or contains itself") from error
+
+    def _encode(self, value: Any) -> bytes:
         raw = self._dump(value)
         try:
             got = self.decode(raw)
@@ -256,9 +282,10 @@ class Crossing:
             if self.adapter is None:
                 return dumps(value)
             # by_alias: what a model is validated by. "error": a value of another type is written with a warning only.
-            return dumps(self.adapter.dump_python(value, mode="json", by_alias=True, round_trip=True, warnings="error"))
-        except RecursionError as error:
-            raise Altered("", "it is nested too deep, or contains itself") from error
+            dumped = self.adapter.dump_python(value, mode="json", by_alias=True, round_trip=True, warnings="error")
+            return dumps(_in_order(value, dumped))
+        except RecursionError:
+            raise
         except UnicodeEncodeError as error:
             raise Altered("", "it holds a lone surrogate, which is not valid Unicode; clean the text first") from error
         except Exception as error:

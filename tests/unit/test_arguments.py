@@ -274,9 +274,10 @@ CROSSING: list[tuple[Any, Any]] = [
     (bytes | User, b"\xff"),
     (Path, Path("a/b")),
 ]
+CROSSING_IDS = [f"{index}-{spell(annotation)}" for index, (annotation, _) in enumerate(CROSSING)]
 
 
-@pytest.mark.parametrize(("annotation", "value"), CROSSING, ids=lambda it: spell(it)[:40])
+@pytest.mark.parametrize(("annotation", "value"), CROSSING, ids=CROSSING_IDS)
 def test_a_value_arrives_equal_and_of_its_type(annotation: Any, value: Any) -> None:
     ([got], named) = there_and_back(taking(annotation), value)
     assert got == value
@@ -284,7 +285,7 @@ def test_a_value_arrives_equal_and_of_its_type(annotation: Any, value: Any) -> N
     assert named == {}
 
 
-@pytest.mark.parametrize(("annotation", "value"), CROSSING, ids=lambda it: spell(it)[:40])
+@pytest.mark.parametrize(("annotation", "value"), CROSSING, ids=CROSSING_IDS)
 def test_a_result_comes_back_equal_and_of_its_type(annotation: Any, value: Any) -> None:
     returns = returning(annotation)
     got = returns.decode(returns.encode(value))
@@ -404,6 +405,20 @@ def test_a_value_that_contains_itself_is_refused() -> None:
     endless.append(endless)
     with pytest.raises(NotEncodable, match="contains itself"):
         taking(Any).encode((endless,), {})
+
+
+@pytest.mark.parametrize("depth", [300, 600, 900, 5000])
+def test_deep_nesting_crosses_or_is_refused_in_one_line(depth: int) -> None:
+    tree, nested = Tree(), []  # type: Tree, list[Any]
+    for _ in range(depth):
+        tree, nested = Tree([tree]), [nested]
+    for annotation, value in ((Tree, tree), (Any, nested)):
+        try:
+            ([got], _) = there_and_back(taking(annotation), value)
+        except NotEncodable as error:
+            assert "nested too deep" in str(error)  # noqa: PT017
+        else:
+            assert got == value
 
 
 def test_a_secret_is_not_told_in_the_error() -> None:
@@ -668,6 +683,24 @@ def test_equal_calls_have_equal_bytes(annotation: Any, one: Any, same: Any) -> N
     assert taking(annotation).encode((one,), {}) == taking(annotation).encode((same,), {})
 
 
+def test_a_set_inside_a_model_has_the_same_bytes_in_every_process() -> None:
+    program = (
+        "import pydantic\n"
+        "from aioqueue.core.crossing import Crossing\n"
+        "class User(pydantic.BaseModel):\n"
+        "    tags: set[str] = pydantic.Field(alias='theTags')\n"
+        "    more: dict[str, list[frozenset[str]]]\n"
+        "user = User(theTags=set('abcdefgh'), more={'z': [set('abcdefgh')]})\n"
+        "print(Crossing(list[User]).encode([user]).decode())"
+    )
+    assert len({_output(program, seed) for seed in ("1", "2", "3")}) == 1
+
+
+def _output(program: str, seed: str) -> bytes:
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env={"PYTHONHASHSEED": seed}, check=True, capture_output=True, timeout=60).stdout
+
+
 def test_a_set_has_the_same_bytes_in_every_process() -> None:
     program = (
         "import enum\n"
@@ -675,13 +708,7 @@ def test_a_set_has_the_same_bytes_in_every_process() -> None:
         "Color = enum.Enum('Color', {c: c for c in 'abcdefgh'})\n"
         "print(dumps([set('abcdefgh'), set(Color), {1, 'a', None}]).decode())"
     )
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True, timeout=60
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
-    assert len(outputs) == 1
+    assert len({_output(program, seed) for seed in ("1", "2", "3")}) == 1
 
 
 # ---------------------------------------------------------------- results
