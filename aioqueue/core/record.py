@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from .message import EMPTY_ARGS, EMPTY_KWARGS, Label, Message, Unknown
+from .message import EMPTY_ARGS, EMPTY_KWARGS, Label, MaybeRaw, Message, Unknown
 from .state import Ended, Phase, State
 
 
@@ -53,7 +53,7 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
     how: Ended | None = None
     reason: str | None = None
     error: Error | None = None
-    result: Raw | None = None
+    result: MaybeRaw = None
     progress: Progress | None = None
     worker: str | None = None
     args: Raw = EMPTY_ARGS
