@@ -1,0 +1,11 @@
+"""The contract of a result store."""
+
+from __future__ import annotations
+
+from .querying import Querying
+from .saving import Saving
+from .waiting import Forgetting, Waiting
+
+
+class StoreContract(Saving, Waiting, Forgetting, Querying):
+    """Every case of `drivers.base.ResultStore`."""
