@@ -137,7 +137,7 @@ class Parameters:
         if problem := self._misfit(len(args), kwargs):
             raise InvalidArguments(f"task {self._task!r}: {problem}{_NOTHING_SENT}")
         positionals = [self._encode_one(*self._at(index), value) for index, value in enumerate(args)]
-        named = {name: self._encode_one(self._named(name), name, kwargs[name]) for name in sorted(kwargs)}
+        named = {name: self._encode_one(self._named(name), name, kwargs[name]) for name in kwargs}
         return dumps(positionals), dumps(named) if named else b""
 
     def _encode_one(self, parameter: _Parameter, name: str, value: Any) -> msgspec.Raw:

@@ -180,7 +180,7 @@ def _same(sent: Any, got: Any) -> bool:
             return str(sent) == str(got)  # NaN is not equal to itself
         case str() | int() | float() | bytes() | bytearray() | dict() | datetime.time() | datetime.date():
             return False
-    return _same_bytes(sent, got)
+    return _same_attributes(sent, got)
 
 
 def _same_instant(sent: datetime.datetime, got: datetime.datetime) -> bool:
@@ -188,12 +188,11 @@ def _same_instant(sent: datetime.datetime, got: datetime.datetime) -> bool:
     return sent.tzinfo is not None and got.tzinfo is not None and not (sent - got)
 
 
-def _same_bytes(sent: Any, got: Any) -> bool:
-    # A class without == of its own: what is written again alike has arrived.
-    try:
-        return dumps(sent) == dumps(got)
-    except Exception:
+def _same_attributes(sent: Any, got: Any) -> bool:
+    # A class without == of its own is what its attributes are.
+    if type(sent).__eq__ is not object.__eq__ or not hasattr(sent, "__dict__"):
         return False
+    return _difference(vars(sent), vars(got), ()) is None
 
 
 def _has_non_finite(value: Any) -> bool:

@@ -82,6 +82,30 @@ class Cached:
 
 
 @dataclasses.dataclass
+class Quiet:
+    """Equal to another whatever its note says."""
+
+    n: int
+    note: Any = dataclasses.field(compare=False)
+
+
+class Version:
+    """A type of the user's own, without equality, that tells pydantic how it is written."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            lambda it: it if isinstance(it, cls) else cls(it),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda it: it.text),
+        )
+
+
+@dataclasses.dataclass
 class WithInit:
     n: int
     seed: dataclasses.InitVar[int]
@@ -328,6 +352,18 @@ def test_an_object_without_equality_crosses() -> None:
     assert got[0].n == 5
 
 
+def test_a_type_without_equality_that_pydantic_writes_crosses_by_its_attributes() -> None:
+    ([got], _) = there_and_back(taking(list[Version]), [Version("1.2")])
+    assert got[0].text == "1.2"
+
+
+def test_a_type_without_equality_is_refused_when_an_attribute_would_change() -> None:
+    version = Version("1.2")
+    version.pinned = True  # type: ignore[attr-defined]
+    with pytest.raises(NotEncodable, match="another one"):
+        taking(Version).encode((version,), {})
+
+
 def test_a_field_that_nobody_passes_to_init_crosses_with_its_value() -> None:
     cached = Cached(1)
     cached.seen = {"a": 1}
@@ -369,6 +405,7 @@ def test_a_decimal_that_is_no_number_crosses() -> None:
         (Any, Opaque(), "a value of type Opaque has no form in JSON"),
         (Point, Point3(1, 2, 3), "a Point3 would arrive as a Point"),
         (list[Point], [Point3(1, 2, 3)], "at [0]: a Point3 would arrive as a Point"),
+        (Quiet, Quiet(1, (1, 2)), "at .note: a tuple would arrive as a list"),
         (Options, {"a": 1, "zz": 2}, "at ['zz']: it would be dropped"),
         (User, Admin(id=1), "a Admin would arrive as a User"),
         (Excluding, Excluding(id=1, secret="s"), "at .secret"),
