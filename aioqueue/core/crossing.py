@@ -190,7 +190,8 @@ def _same_instant(sent: datetime.datetime, got: datetime.datetime) -> bool:
 
 def _same_attributes(sent: Any, got: Any) -> bool:
     # A class without == of its own is what its attributes are.
-    if type(sent).__eq__ is not object.__eq__ or not hasattr(sent, "__dict__"):
+    own_equality = vars(object)["__eq__"] is not getattr(type(sent), "__eq__", None)
+    if own_equality or not hasattr(sent, "__dict__"):
         return False
     return _difference(vars(sent), vars(got), ()) is None
 
