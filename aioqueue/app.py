@@ -17,6 +17,7 @@ from .connection import Connection, connect
 from .core.arguments import decode_untyped
 from .core.clock import Clock, SystemClock
 from .core.context import Context
+from .core.events import Event
 from .core.ids import Ids
 from .core.redact import redact
 from .core.rules import RegisterOptions, make_rules
@@ -30,8 +31,6 @@ from .worker.worker import Worker
 
 P = ParamSpec("P")
 R = TypeVar("R")
-E_co = TypeVar("E_co", covariant=True)
-
 Lifespan = Callable[["AioQueue"], AbstractAsyncContextManager[Any]]
 
 
@@ -68,9 +67,7 @@ class Register(Protocol):
     ) -> Task[Concatenate[Context, P], Coroutine[Any, Any, R], P, R]: ...
 
     @overload
-    def __call__(
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> Task[P, Coroutine[Any, Any, R], P, R]: ...
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, Coroutine[Any, Any, R], P, R]: ...
 
     @overload
     def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Task[Concatenate[Context, P], R, P, R]: ...
@@ -89,8 +86,8 @@ class AioQueue:
     the first call and stays open. It belongs to the event loop it was opened on.
 
     `url` and `results` say where messages and results are kept; `results=None` keeps none, and by default they are kept
-    where the messages are. `lifespan` is an async context manager of the queue that each worker enters; what it yields is
-    `Context.state` in every task. Other settings are those of `settings.Settings`. Raises ConfigurationError.
+    where the messages are. `lifespan` is an async context manager of the queue that each worker enters; what it yields
+    is `Context.state` in every task. Other settings are those of `settings.Settings`. Raises ConfigurationError.
     """
 
     def __init__(
@@ -116,9 +113,7 @@ class AioQueue:
         self.hooks = Hooks()
         entropy = os.urandom if seed is None else self.random.randbytes
         self._desk = Desk(self.clock, self._decode)
-        self._client = Client(
-            self.settings, self.clock, Ids(self.clock, entropy), self.random, self._desk, self._ready
-        )
+        self._client = Client(self.settings, self.clock, Ids(self.clock, entropy), self.random, self._desk, self._ready)
         self._connection: Connection | None = None
         self._opening: asyncio.Lock | None = None
 
@@ -139,27 +134,21 @@ class AioQueue:
     def task(self, function: Callable[P, R], /) -> Task[P, R, P, R]: ...
 
     @overload
-    def task(self, *, name: str | None = None, **options: Unpack[RegisterOptions]) -> Register: ...
+    def task(self, **options: Unpack[RegisterOptions]) -> Register: ...
 
-    def task(
-        self,
-        function: Callable[..., Any] | None = None,
-        /,
-        *,
-        name: str | None = None,
-        **options: Unpack[RegisterOptions],
-    ) -> Any:
+    def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:  # type: ignore[misc]
         """Register a function as a task: `@queue.task` or `@queue.task(retries=5, …)`.
 
-        Its name on the wire is the function's own, or `name`. Options: queue, priority (0-9, 9 first), retries, backoff,
-        timeout (seconds of one attempt, None for none), expires, keep_results, keep_failures, labels, retry_on and
-        give_up_on (exceptions), run_in ("loop", "thread" or "process"; a `def` runs in a thread by default).
+        Its name on the wire is the function's own, or `name`. Options: queue, priority (0-9, 9 first), retries,
+        backoff, timeout (seconds of one attempt, None for none), expires, keep_results, keep_failures, labels,
+        retry_on and give_up_on (exceptions), run_in ("loop", "thread" or "process"; a `def` runs in a thread by
+        default).
 
         Raises DuplicateTask, or ConfigurationError if an option or an annotation cannot be.
         """
 
         def register(function: Callable[..., Any]) -> Task[..., Any, ..., Any]:
-            wire = check_name(name or getattr(function, "__name__", ""), "a task's name")
+            wire = check_name(options.pop("name", getattr(function, "__name__", "")), "a task's name")
             if wire in self.tasks:
                 other = self.tasks[wire]
                 raise DuplicateTask(
@@ -173,12 +162,12 @@ class AioQueue:
         return register if function is None else register(function)
 
     def middleware(self, function: Middleware) -> Middleware:
-        """Wrap every run of a task: `async def (context, call_next) -> result`, where `await call_next()` runs the task,
-        or the next middleware. The first registered is the outermost."""
+        """Wrap every run of a task: `async def (context, call_next) -> result`, where `await call_next()` runs the
+        task, or the next middleware. The first registered is the outermost."""
         self.hooks.middleware.append(function)
         return function
 
-    def on(self, event: type[E_co]) -> Callable[[Listener], Listener]:
+    def on(self, event: type[Event]) -> Callable[[Listener], Listener]:
         """Call the function with every event of this kind (see core.events). It cannot change anything: what it raises
         is logged."""
 
@@ -244,9 +233,7 @@ class AioQueue:
         async with self._opening:
             if self._connection is None:
                 connection = connect(self.settings, self.clock)
-                await patiently(
-                    connection.open, patience=self.settings.patience, clock=self.clock, random=self.random
-                )
+                await patiently(connection.open, patience=self.settings.patience, clock=self.clock, random=self.random)
                 self._desk.connect(connection.store)
                 buffer = self._client.connect(connection.commit)
                 connection.flusher = loop.create_task(buffer.run(), name="aioqueue: enqueue")

@@ -99,7 +99,7 @@ class Client:
         """Make jobs of all these calls, durable when this returns; see AioQueue.enqueue_many."""
         entries: list[Entry] = []
         for call in signatures:
-            entries.append(self._entry(call.task, call.args, call.kwargs, call.options))
+            entries.append(self._entry(call.task, call.args, call.kwargs, call.how))
             if len(entries) % 1000 == 0:
                 await asyncio.sleep(0)  # other handlers live on this loop too
         await self._ready()
@@ -132,7 +132,7 @@ class Client:
         out = codec.outgoing(message)
         if len(out.body) > self.settings.max_message:
             raise MessageTooLarge(
-                f"task {name!r}: the message has {len(out.body):,} bytes, and {self.settings.max_message:,} are allowed; "
+                f"task {name!r}: the message has {len(out.body):,} bytes, {self.settings.max_message:,} are allowed; "
                 "nothing was enqueued: pass a reference to the data instead of the data"
             )
         return Entry(out, queued(message))

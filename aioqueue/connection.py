@@ -17,8 +17,17 @@ from .settings import Settings
 class Connection:
     """An open broker and result store, and how the two commit."""
 
-    def __init__(self, drivers: list[Driver], broker: Broker, store: ResultStore | None, commit: Commit) -> None:
+    def __init__(
+        self,
+        drivers: list[Driver],
+        broker: Broker,
+        store: ResultStore | None,
+        commit: Commit,
+        *,
+        gate: ResultStore | None = None,
+    ) -> None:
         self.drivers = drivers
+        self.gate = gate  # the store to ask what has ended already, where deliveries do not bring their records
         self.broker = broker
         self.store = store
         self.commit = commit
@@ -71,4 +80,5 @@ def connect(settings: Settings, clock: Clock) -> Connection:
     second = open_driver(settings.results, clock=clock)
     if second.store is None:
         raise ConfigurationError(f"results: {redact(settings.results)} keeps no results; name a store")
-    return Connection([first, second], first.broker, second.store, SafeOrderCommit(first.broker, second.store))
+    commit = SafeOrderCommit(first.broker, second.store)
+    return Connection([first, second], first.broker, second.store, commit, gate=second.store)

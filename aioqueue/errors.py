@@ -147,7 +147,7 @@ class JobCancelled(ResultError):
     """The job was cancelled, or expired before it could start."""
 
 
-class Retry(Exception):  # noqa: N818 - an instruction, not an error
+class Retry(Exception):
     """Raise in a task to try again: `raise Retry(after=30)`. Counts against the job's retries.
 
     `after` is in seconds (or a timedelta); without it the job's backoff decides.
@@ -158,14 +158,14 @@ class Retry(Exception):  # noqa: N818 - an instruction, not an error
         self.after = after.total_seconds() if isinstance(after, timedelta) else after
 
 
-class Abandon(Exception):  # noqa: N818 - an instruction, not an error
+class Abandon(Exception):
     """Raise in a task to fail now, whatever retries are left: `raise Abandon("no such address")`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
 
 
-class Snooze(Exception):  # noqa: N818 - an instruction, not an error
+class Snooze(Exception):
     """Raise in a task to run again in `seconds` without spending an attempt: not ready yet, but nothing is wrong."""
 
     def __init__(self, seconds: float | timedelta, reason: str = "") -> None:

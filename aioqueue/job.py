@@ -24,8 +24,8 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a job. Times are aware datetimes in UTC, durations seconds.
 
     `attempt` is the current or last attempt, from 1, and 0 before the first; `attempts` is how many it may have, once a
-    worker has seen it. `how` and `reason` say how it ended, or why it waits. `args` and `kwargs` are as they crossed, in
-    JSON's types.
+    worker has seen it. `how` and `reason` say how it ended, or why it waits. `args` and `kwargs` are as they crossed,
+    in JSON's types.
     """
 
     id: str
@@ -57,7 +57,8 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(Generic[R]):
-    """A job that was enqueued, by its id; any process that shares the result store can make one with `queue.job(id)`."""
+    """A job that was enqueued, by its id; any process that shares the result store can make one with
+    `queue.job(id)`."""
 
     __slots__ = ("_desk", "id")
 

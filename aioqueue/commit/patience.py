@@ -17,8 +17,8 @@ _FIRST, _LAST = 0.05, 1.0  # seconds
 
 
 class Pauses:
-    """The pauses between tries: 50 ms doubling to 1 s, less up to half of it in jitter, so that a server that comes back
-    does not meet all of its clients at once."""
+    """The pauses between tries: 50 ms doubling to 1 s, less up to half of it in jitter, so that a server that comes
+    back does not meet all of its clients at once."""
 
     def __init__(self, random: Random) -> None:
         self._random = random

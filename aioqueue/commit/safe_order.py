@@ -46,7 +46,10 @@ class SafeOrderCommit:
         if self.store is not None:
             winners = list(await self.store.save(winners))
         verdicts = [
-            Applied(Standing.APPLIED if winner is transition.record or winner == transition.record else Standing.SUPERSEDED, winner)
+            Applied(
+                Standing.APPLIED if winner is transition.record or winner == transition.record else Standing.SUPERSEDED,
+                winner,
+            )
             for transition, winner in zip(transitions, winners, strict=True)
         ]
         settled = [

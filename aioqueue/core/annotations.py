@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 
-class CannotCross(Exception):  # noqa: N818 - caught by whoever knows the parameter's name, never by a user
+class CannotCross(Exception):
     """No value of this annotation can ever cross; the text says why and what to write instead."""
 
 

@@ -35,6 +35,7 @@ class Header(Struct):
     v: Any = None
     id: Any = None
     task: Any = None
+    turn: Any = 0
 
 
 _decode_header = msgspec.json.Decoder(Header).decode
@@ -62,7 +63,7 @@ def decode(body: bytes) -> Message:
 
 
 def read_header(body: bytes) -> Header | None:
-    """Version, id and task of a message that may be unreadable otherwise; None if it is no JSON object."""
+    """Version, id, task and turn of a message that may be unreadable otherwise; None if it is no JSON object."""
     try:
         return _decode_header(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -23,7 +23,7 @@ from aioqueue.core.annotations import CannotCross, Survey, fields_of, one_line, 
 Exact = tuple[type, ...]
 
 
-class WrongType(Exception):  # noqa: N818 - caught by whoever knows the parameter's name, never by a user
+class WrongType(Exception):
     """The value is not what the annotation says. `path` leads to the spot inside of it, "" is the value itself."""
 
     def __init__(self, path: str, reason: str) -> None:

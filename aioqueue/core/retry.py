@@ -1,8 +1,8 @@
 """When to try again: retry rules, and the delay each gives after the n-th attempt.
 
 A rule is a `Backoff`, which can travel with a call, or, for a task only, any callable of (attempt, error) that gives
-seconds. Full jitter (a delay drawn evenly from zero to the rule's value) keeps jobs that failed together from coming back
-together; see "Exponential Backoff And Jitter" on the AWS Architecture Blog.
+seconds. Full jitter (a delay drawn evenly from zero to the rule's value) keeps jobs that failed together from coming
+back together; see "Exponential Backoff And Jitter" on the AWS Architecture Blog.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ Rule = Backoff | Callable[[int, BaseException], float]
 _MAX_DOUBLINGS = 64  # beyond it, 2**n overflows a float long after any cap has been reached
 
 
-def exponential(
-    base: float | timedelta = 1.0, cap: float | timedelta = 600.0, *, jitter: bool = True
-) -> Backoff:
+def exponential(base: float | timedelta = 1.0, cap: float | timedelta = 600.0, *, jitter: bool = True) -> Backoff:
     """`base`, then twice as long each time, up to `cap` (seconds), with full jitter unless `jitter=False`."""
     return Backoff("exponential", seconds(base, "base"), seconds(cap, "cap"), jitter)
 

@@ -33,7 +33,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     priority: int | None = None
     retries: int | None = None
     backoff: Rule | None = None
-    timeout: float | None | UnsetType = UNSET
+    timeout: float | UnsetType | None = UNSET
     expires: float | None = None
     keep_results: float | None = None
     keep_failures: float | None = None
@@ -49,12 +49,14 @@ Errors = type[BaseException] | Sequence[type[BaseException]]
 class RegisterOptions(TypedDict, total=False):
     """The options of `@queue.task`. Durations are seconds or a timedelta.
 
-    queue, priority (0-9, 9 first), retries (attempts after the first), backoff (exponential(), fibonacci(), fixed(), a
-    list of seconds, or a function of attempt and error), timeout (of one attempt; None for none), expires (give up if it
-    has not started by then), keep_results and keep_failures, labels. retry_on: the errors worth another attempt, by
-    default every Exception; give_up_on: those of them that are not. run_in: "loop", "thread" or "process".
+    name: on the wire, by default the function's own. queue, priority (0-9, 9 first), retries (attempts after the
+    first), backoff (exponential(), fibonacci(), fixed(), a list of seconds, or a function of attempt and error),
+    timeout (of one attempt; None for none), expires (give up if it has not started by then), keep_results and
+    keep_failures, labels. retry_on: the errors worth another attempt, by default every Exception; give_up_on: those
+    of them that are not. run_in: "loop", "thread" or "process".
     """
 
+    name: str
     queue: str
     priority: int
     retries: int

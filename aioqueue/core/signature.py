@@ -28,7 +28,7 @@ class Options(Struct, frozen=True, kw_only=True):
     priority: int | None = None
     retries: int | None = None
     backoff: Backoff | None = None
-    timeout: float | None | UnsetType = UNSET
+    timeout: float | UnsetType | None = UNSET
     delay: float | None = None
     eta: float | None = None
     expires: float | None = None
@@ -43,10 +43,10 @@ class CallOptions(TypedDict, total=False):
     """The options of one call, as `task.options(…)` takes them. Durations are seconds or a timedelta.
 
     id: the job's id; the same again returns the existing job. queue, priority: where, and 0-9, 9 first. retries:
-    attempts after the first. backoff: exponential(), fibonacci(), fixed() or a list of seconds. timeout: of one attempt;
-    None for none. delay or eta: not before then. expires: give up if it has not started by then, a duration from now or
-    an aware datetime. keep_results, keep_failures: how long the outcome is kept. by: who asked. labels: to find it by.
-    headers: for middleware.
+    attempts after the first. backoff: exponential(), fibonacci(), fixed() or a list of seconds. timeout: of one
+    attempt; None for none. delay or eta: not before then. expires: give up if it has not started by then, a duration
+    from now or an aware datetime. keep_results, keep_failures: how long the outcome is kept. by: who asked. labels:
+    to find it by. headers: for middleware.
     """
 
     id: str
@@ -173,7 +173,7 @@ class Sender(Protocol):
 class Signature(Generic[R]):
     """A call not yet made. `await it.enqueue()` makes it; `queue.enqueue_many` makes many in one durable batch."""
 
-    __slots__ = ("args", "kwargs", "options", "sender", "task")
+    __slots__ = ("args", "how", "kwargs", "sender", "task")
 
     def __init__(
         self,
@@ -186,12 +186,12 @@ class Signature(Generic[R]):
         self.task = task
         self.args = args
         self.kwargs = kwargs
-        self.options = options
+        self.how = options
         self.sender = sender
 
     async def enqueue(self) -> Job[R]:
         """Enqueue the call; durable when it returns. Errors are those of `Task.enqueue`."""
-        return await self.sender.enqueue(self.task, self.args, self.kwargs, self.options)
+        return await self.sender.enqueue(self.task, self.args, self.kwargs, self.how)
 
     def options(self, **options: Unpack[CallOptions]) -> Signature[R]:
         """The same call with these options instead. Raises ConfigurationError for a wrong one."""

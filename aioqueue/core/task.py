@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, get_
 from ..errors import ConfigurationError
 from .arguments import Parameters, Returns
 from .context import Context
-from .rules import RunIn, Rules
+from .rules import Rules, RunIn
 from .signature import NO_OPTIONS, CallOptions, Options, Sender, Signature, make_options
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ T = TypeVar("T")  # what calling the function gives: a coroutine of R, or R
 class Task(Generic[Q, T, P, R]):
     """A registered function. Calling it calls the function, nothing else; `enqueue` makes a job of the call.
 
-    The type parameters are the function's own parameters and what calling it gives, and the parameters and the result of
-    its jobs; they are inferred by `@queue.task`.
+    The type parameters are the function's own parameters and what calling it gives, and the parameters and the result
+    of its jobs; they are inferred by `@queue.task`.
     """
 
     def __init__(self, function: Callable[Q, T], name: str, rules: Rules, sender: Sender) -> None:
@@ -49,9 +49,9 @@ class Task(Generic[Q, T, P, R]):
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Make a job of this call. It is durable when this returns, and will run to an outcome.
 
-        Raises InvalidArguments or NotEncodable if the call does not fit the task, MessageTooLarge, and BrokerUnavailable
-        if the broker was away for longer than the settings' `patience`; then nothing is known to be enqueued.
-        """
+        Raises InvalidArguments or NotEncodable if the call does not fit the task, MessageTooLarge, and
+        BrokerUnavailable if the broker was away for longer than the settings' `patience`; then nothing is known to be
+        enqueued."""
         return await self.sender.enqueue(self, args, kwargs, NO_OPTIONS)
 
     def options(self, **options: Unpack[CallOptions]) -> TaskCall[P, R]:

@@ -19,7 +19,8 @@ from ..core.state import State
 
 
 class BrokerCapabilities(Struct, frozen=True, kw_only=True):
-    """What a broker can do; production code and the contract suite both read it, so none can claim what is not tested."""
+    """What a broker can do; production code and the contract suite both read it, so none can claim what is not
+    tested."""
 
     durable: bool  # a message outlives the server's process
     shared: bool  # several processes may use it
@@ -125,8 +126,8 @@ class Consumer(Protocol):
 
     async def receive(self, room: int) -> Sequence[Delivery]:
         """At least one and at most `room` deliveries, best priority first; waits for the first. After
-        `stop_receiving()` it returns at once, with nothing or with what had already arrived. It is never cancelled while
-        it reads."""
+        `stop_receiving()` it returns at once, with nothing or with what had already arrived. It is never cancelled
+        while it reads."""
         ...
 
     def stop_receiving(self) -> None:
@@ -138,7 +139,8 @@ class Consumer(Protocol):
         ...
 
     async def release(self, deliveries: Sequence[Delivery], delay: float = 0.0) -> None:
-        """Give these back, unspent, to be delivered again after `delay` seconds. One no longer ours is left as it is."""
+        """Give these back, unspent, to be delivered again after `delay` seconds. One no longer ours is left as it
+        is."""
         ...
 
     async def dead_letter(self, doomed: Sequence[Doomed]) -> None:
@@ -297,7 +299,8 @@ class Applied(Struct, frozen=True):
 
 
 class Commit(Protocol):
-    """How a broker and a store change together. Atomic where they are one server, else in the order that loses nothing."""
+    """How a broker and a store change together. Atomic where they are one server, else in the order that loses
+    nothing."""
 
     async def enqueue(self, entries: Sequence[Entry]) -> Sequence[Record]:
         """Save the records and publish the messages, all or none. The record that stands for each: another's than ours

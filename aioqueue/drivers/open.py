@@ -23,6 +23,7 @@ SCHEMES: dict[str, tuple[str, str, str | None]] = {
     "sqlite": ("aioqueue.drivers.sqlite", "open_sqlite", None),
 }
 
+
 def open_driver(url: str, *, clock: Clock) -> Driver:
     """The driver for this URL, not yet connected. Raises ConfigurationError for a URL that no driver takes, or if the
     driver's library is not installed, naming the extra."""

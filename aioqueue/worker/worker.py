@@ -1,0 +1,304 @@
+"""The worker: takes messages, runs and settles them, until it is drained. Here are its phases; each step is a file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from random import Random
+from typing import Any, Protocol
+
+from ..commit.patience import AWAY, Pauses
+from ..core.clock import Clock, SystemClock
+from ..core.events import JobReleased, WorkerStarted, WorkerStopped
+from ..core.events import LeaseLost as LeaseLostEvent
+from ..core.outcome import Interrupted, Outcome, conclude
+from ..core.task import Task
+from ..drivers.base import Broker, Commit, Consumer, ResultStore, Token
+from ..errors import ConfigurationError
+from ..settings import Settings
+from .attempt import Attempt, Ending, Surroundings
+from .executor import END_PATIENCE, Executor
+from .exit import ExitCode
+from .hooks import Hooks
+from .intake import Intake
+from .keeper import Holdings, LeaseKeeper
+from .orchestrator import Ended, Orchestrator
+from .processes import Processes
+from .reporter import Reporter
+from .threads import Threads
+from .upkeep import Upkeep
+from .watchdog import Watchdog
+
+log = logging.getLogger("aioqueue.worker")
+
+
+class Connected(Protocol):
+    """What a worker needs of an open connection."""
+
+    @property
+    def broker(self) -> Broker: ...
+
+    @property
+    def store(self) -> ResultStore | None: ...
+
+    @property
+    def commit(self) -> Commit: ...
+
+    @property
+    def gate(self) -> ResultStore | None: ...
+
+
+class Host(Protocol):
+    """What a worker needs of the queue it works for."""
+
+    tasks: dict[str, Task[..., Any, ..., Any]]
+    clock: Clock
+    random: Random
+    hooks: Hooks
+    lifespan: Callable[[Any], AbstractAsyncContextManager[Any]] | None
+
+    def opened(self) -> AbstractAsyncContextManager[Connected]: ...
+
+
+class Worker:
+    """One worker. `run()` once; `drain()` and `interrupt()` from anywhere on the same loop end it."""
+
+    def __init__(
+        self, host: Host, *, name: str | None, queues: Iterable[str] | None, burst: bool, settings: Settings
+    ) -> None:
+        self.host = host
+        self.settings = settings
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self.queues = _queues(host.tasks, settings, queues)
+        self.burst = burst
+        self.exit_code = ExitCode.DRAINED
+        self._draining = asyncio.Event()
+        self._interrupting = asyncio.Event()
+        self._consumer: Consumer | None = None
+
+    async def run(self) -> ExitCode:
+        """Take and run jobs until drained; how that ended. The lifespan is entered before the first job and left after
+        the last. Raises ConfigurationError, and what the lifespan raises."""
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(self.host.opened())
+            state = None
+            if self.host.lifespan is not None:
+                state = await stack.enter_async_context(self.host.lifespan(self.host))
+            consumer = await self._consume(connection.broker)
+            stack.push_async_callback(consumer.close)
+            shift = Shift(self, connection, consumer, state)
+            stack.callback(shift.close)
+            self._consumer = consumer
+            if self._draining.is_set():
+                consumer.stop_receiving()
+            self.host.hooks.send(WorkerStarted(self.name, self.queues))
+            self.exit_code = await shift.run()
+            self.host.hooks.send(WorkerStopped(self.name, shift.orchestrator.released, shift.stuck()))
+        return self.exit_code
+
+    def drain(self) -> None:
+        """Take nothing new, finish what runs within the grace period, and end."""
+        self._draining.set()
+        if self._consumer is not None:
+            self._consumer.stop_receiving()
+
+    def interrupt(self) -> None:
+        """End now: running attempts are interrupted, and their jobs given back unspent."""
+        self.drain()
+        self._interrupting.set()
+
+    @property
+    def draining(self) -> asyncio.Event:
+        """Set once the worker takes nothing new."""
+        return self._draining
+
+    @property
+    def interrupting(self) -> asyncio.Event:
+        """Set once running attempts are to end."""
+        return self._interrupting
+
+    async def _consume(self, broker: Broker) -> Consumer:
+        pauses = Pauses(self.host.random)
+        while True:
+            try:
+                return await broker.consumer(self.queues, self.name, self.settings.lease)
+            except AWAY as error:
+                log.warning("the broker is away, trying again: %s", error)
+                await asyncio.sleep(pauses.next())
+
+
+class Shift:
+    """One run of a worker: its parts, put together, and its phases in order."""
+
+    def __init__(self, worker: Worker, connection: Connected, consumer: Consumer, state: Any) -> None:
+        host, settings = worker.host, worker.settings
+        self.worker = worker
+        self.connection = connection
+        self.consumer = consumer
+        self.clock = host.clock
+        self.hooks = host.hooks
+        self.holdings = Holdings()
+        self.threads = Threads(settings.threads)
+        self.processes = Processes(settings.processes)
+        self.around = Surroundings(
+            worker=worker.name, clock=host.clock, random=host.random, hooks=host.hooks, threads=self.threads,
+            processes=self.processes, state=state,
+        )  # fmt: skip
+        self.orchestrator = Orchestrator(
+            connection.commit, consumer, self.holdings, host.hooks, host.clock, host.random, settings.keep_dead
+        )
+        self.executor = Executor(settings.concurrency, settings.grace, self._ended)
+        self.intake = Intake(
+            host.tasks, settings, self.around, self.executor, self.orchestrator, self.holdings, connection.gate
+        )
+        self.keeper = consumer.keeper()
+
+    async def run(self) -> ExitCode:
+        """Receive until drained, then finish or give back what runs."""
+        async with asyncio.TaskGroup() as group:
+            settling = group.create_task(self.orchestrator.run())
+            services = [group.create_task(service) for service in self._services()]
+            await self._receive()
+            code = await self._finish()
+            self.orchestrator.buffer.close()
+            await settling
+            for service in services:
+                service.cancel()
+        return code
+
+    def _services(self) -> list[Any]:
+        settings = self.worker.settings
+        upkeep = Upkeep(self.consumer, self.connection.broker, self.connection.store, self.worker.host.random)
+        services = [
+            LeaseKeeper(self.keeper, self.holdings, self.clock, settings.lease, self._lost).run(),
+            upkeep.run(),
+            self._drain_when_stuck(),
+        ]
+        if self.connection.store is not None:
+            services.append(Reporter(self.connection.store, self.executor, self.clock).run())
+        if isinstance(self.clock, SystemClock):
+            services.append(Watchdog(settings.max_block, self.hooks, self._give_back_unstarted).run())
+        if self.worker.burst:
+            services.append(self._drain_when_empty())
+        return services
+
+    async def _receive(self) -> None:
+        draining = self.worker.draining
+        pauses = Pauses(self.worker.host.random)
+        while not draining.is_set():
+            room = await self._room()
+            if draining.is_set():
+                return
+            try:
+                deliveries = await self.consumer.receive(room)
+                if draining.is_set():
+                    return await self.orchestrator.release(deliveries)
+                await self.intake.take(deliveries)
+                pauses.reset()
+            except AWAY as error:
+                log.warning("no jobs can be taken, trying again: %s", error)
+                await asyncio.sleep(pauses.next())
+
+    async def _room(self) -> int:
+        if self.orchestrator.buffer.full():
+            await self.orchestrator.buffer.room()
+        room = asyncio.ensure_future(self.executor.room())
+        drained = asyncio.ensure_future(self.worker.draining.wait())
+        try:
+            await asyncio.wait((room, drained), return_when=asyncio.FIRST_COMPLETED)
+            return room.result() if room.done() else 0
+        finally:
+            room.cancel()
+            drained.cancel()
+
+    async def _finish(self) -> ExitCode:
+        if not await self._idle_within(self.worker.settings.grace):
+            self.executor.end_all(Ending.STOPPING)
+            await self._idle_within(END_PATIENCE, interruptible=False)
+            self.executor.abandon_all()
+            await self.orchestrator.buffer.drained()
+            return ExitCode.INTERRUPTED
+        return ExitCode.ABANDONED if self.stuck() > self.worker.settings.max_abandoned else ExitCode.DRAINED
+
+    async def _idle_within(self, limit: float, *, interruptible: bool = True) -> bool:
+        idle = asyncio.ensure_future(self.executor.idle())
+        interrupted = asyncio.ensure_future(self.worker.interrupting.wait())
+        try:
+            waiting = (idle, interrupted) if interruptible else (idle,)
+            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            return idle.done()
+        finally:
+            idle.cancel()
+            interrupted.cancel()
+
+    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        if isinstance(outcome, Interrupted):
+            return self._interrupted(attempt)
+        attempt.run.progress = attempt.progress
+        record = conclude(attempt.message, attempt.run, outcome, self.clock.now())
+        self.orchestrator.buffer.add(Ended(attempt.delivery, attempt.message, record))
+
+    def _interrupted(self, attempt: Attempt) -> None:
+        message = attempt.message
+        if attempt.ending is Ending.LOST:
+            log.warning(
+                "job %s (%s): its lease was lost while it ran; its outcome was dropped", message.id, message.task
+            )
+            self.holdings.let_go(attempt.delivery)
+            self.hooks.send(LeaseLostEvent(message.id, message.task))
+            return
+        log.info("job %s (%s) is given back unspent: this worker stops", message.id, message.task)
+        self.orchestrator.give_back(attempt.delivery)
+        self.hooks.send(JobReleased(message.id, message.task))
+
+    def _lost(self, tokens: Sequence[Token]) -> None:
+        for token in tokens:
+            attempt = self.holdings.attempt(token)
+            if attempt is not None:
+                self.executor.end(attempt, Ending.LOST)
+
+    def _give_back_unstarted(self) -> int:
+        tokens = self.holdings.not_started()
+        self.keeper.release(tokens)
+        return len(tokens)
+
+    def stuck(self) -> int:
+        """How many attempts run on though nobody waits for them."""
+        return self.executor.stuck() + self.threads.given_up
+
+    async def _drain_when_stuck(self) -> None:
+        most = self.worker.settings.max_abandoned
+        while self.stuck() <= most:  # noqa: ASYNC110 - threads that end tell nobody
+            await asyncio.sleep(1.0)
+        log.critical(
+            "%d attempts would not end, more than max_abandoned (%d): this worker drains and ends", self.stuck(), most
+        )
+        self.worker.drain()
+
+    async def _drain_when_empty(self) -> None:
+        while True:
+            await self.executor.idle()
+            await self.orchestrator.buffer.drained()
+            counts = await self.connection.broker.counts()
+            if not len(self.holdings) and not any(counts[q].ready for q in self.worker.queues if q in counts):
+                return self.worker.drain()
+            await asyncio.sleep(0.1)
+
+    def close(self) -> None:
+        """Let go of threads, children and limits."""
+        self.executor.close()
+        self.threads.close()
+        self.processes.close()
+
+
+def _queues(
+    tasks: Mapping[str, Task[..., Any, ..., Any]], settings: Settings, given: Iterable[str] | None
+) -> tuple[str, ...]:
+    queues = tuple(dict.fromkeys(given if given is not None else (settings.queue,)))
+    if isinstance(given, str) or not queues:
+        raise ConfigurationError(f"queues is {given!r}: give a list of names")
+    return queues
