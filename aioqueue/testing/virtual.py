@@ -28,7 +28,7 @@ _THREAD_PATIENCE = 30.0  # real seconds that the loop stands still for a functio
 _WEEK = 7 * 24 * 3600.0
 
 
-class Deadlock(RuntimeError):  # noqa: N818 - what happened, and nobody catches it
+class Deadlock(RuntimeError):
     """Nothing is ready and nothing is scheduled, so nothing could ever happen again. Names what waits for what."""
 
 
@@ -52,7 +52,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         future = super().run_in_executor(executor, func, *args)
         self._in_threads += 1

@@ -11,6 +11,7 @@ from aioqueue.drivers.memory import open_memory
 from aioqueue.testing import ManualClock
 from aioqueue.testing.contracts import (
     BrokerContract,
+    CommitContract,
     CoordinationContract,
     KeeperContract,
     StoreContract,
@@ -28,6 +29,9 @@ class TestBroker(BrokerContract): ...
 
 
 class TestStore(StoreContract): ...
+
+
+class TestCommit(CommitContract): ...
 
 
 class TestCoordination(CoordinationContract): ...

@@ -23,9 +23,20 @@ import pytest
 pytest.register_assert_rewrite(*(f"{__name__}.{file.stem}" for file in Path(__file__).parent.glob("[a-z]*.py")))
 
 from .broker import BrokerContract  # noqa: E402
+from .commit import CommitContract  # noqa: E402
 from .coordination import CoordinationContract  # noqa: E402
 from .keeper import KeeperContract  # noqa: E402
+from .pair import Pair  # noqa: E402
 from .store import StoreContract  # noqa: E402
 from .suite import Contract, opened  # noqa: E402
 
-__all__ = ["BrokerContract", "Contract", "CoordinationContract", "KeeperContract", "StoreContract", "opened"]
+__all__ = [
+    "BrokerContract",
+    "CommitContract",
+    "Contract",
+    "CoordinationContract",
+    "KeeperContract",
+    "Pair",
+    "StoreContract",
+    "opened",
+]
