@@ -4,7 +4,6 @@ child that died which job it took with it."""
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 from concurrent.futures import Future
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -40,6 +39,8 @@ class Processes:
             raise ConfigurationError(
                 "run_in='process' needs pebble: install aioqueue with its extra `process`"
             ) from error
+        import multiprocessing
+
         # Never fork: a copy of a process with threads and open connections can hang or write into them.
         return ProcessPool(max_workers=self._most, context=multiprocessing.get_context("spawn"))
 
