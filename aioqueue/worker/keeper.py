@@ -43,9 +43,7 @@ class Holdings:
 
     def not_started(self) -> list[Token]:
         """What was received and has not begun to run."""
-        return [
-            token for token, attempt in list(self._held.items()) if attempt is not None and attempt.run.started is None
-        ]
+        return [token for token, attempt in list(self._held.items()) if attempt is None or attempt.run.started is None]
 
     def attempt(self, token: Token) -> Attempt | None:
         """The attempt that runs under this token."""

@@ -82,7 +82,17 @@ class Worker:
 
     async def run(self) -> ExitCode:
         """Take and run jobs until drained; how that ended. The lifespan is entered before the first job and left after
-        the last. Raises ConfigurationError, and what the lifespan raises."""
+        the last. Raises ConfigurationError, and what the lifespan raises. Cancelling it interrupts the worker: it ends
+        in good order, and then the cancellation goes on."""
+        working = asyncio.ensure_future(self._work())
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            self.interrupt()
+            await working
+            raise
+
+    async def _work(self) -> ExitCode:
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(self.host.opened())
             state = None
@@ -162,12 +172,14 @@ class Shift:
         async with asyncio.TaskGroup() as group:
             settling = group.create_task(self.orchestrator.run())
             services = [group.create_task(service) for service in self._services()]
-            await self._receive()
+            failure = await self._receive_or_fail()
             code = await self._finish()
             self.orchestrator.buffer.close()
             await settling
             for service in services:
                 service.cancel()
+        if failure is not None:
+            raise failure
         return code
 
     def _services(self) -> list[Any]:
@@ -185,6 +197,16 @@ class Shift:
         if self.worker.burst:
             services.append(self._drain_when_empty())
         return services
+
+    async def _receive_or_fail(self) -> Exception | None:
+        try:
+            await self._receive()
+        except Exception as error:
+            # Whatever it is, what runs must be given back before this worker ends with it.
+            log.critical("no more jobs can be taken, so this worker ends: %s", error)
+            self.worker.interrupt()
+            return error
+        return None
 
     async def _receive(self) -> None:
         draining = self.worker.draining
@@ -220,6 +242,7 @@ class Shift:
             self.executor.end_all(Ending.STOPPING)
             await self._idle_within(END_PATIENCE, interruptible=False)
             self.executor.abandon_all()
+            await self._idle_within(1.0, interruptible=False)  # threads that were given up end their attempts now
             await self.orchestrator.buffer.drained()
             return ExitCode.INTERRUPTED
         return ExitCode.ABANDONED if self.stuck() > self.worker.settings.max_abandoned else ExitCode.DRAINED
@@ -262,8 +285,12 @@ class Shift:
                 self.executor.end(attempt, Ending.LOST)
 
     def _give_back_unstarted(self) -> int:
+        # On the watchdog's thread: a keeper of its own, since each belongs to one thread.
         tokens = self.holdings.not_started()
-        self.keeper.release(tokens)
+        keeper = self.consumer.keeper()
+        keeper.open()
+        keeper.release(tokens)
+        keeper.close()
         return len(tokens)
 
     def stuck(self) -> int:
