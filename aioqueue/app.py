@@ -14,12 +14,12 @@ from . import settings as _settings
 from .client import Client
 from .commit.patience import patiently
 from .connection import Connection, connect
-from .core.arguments import decode_untyped
 from .core.clock import Clock, SystemClock
 from .core.context import Context
 from .core.events import Event
 from .core.ids import Ids
 from .core.redact import redact
+from .core.results import decode_untyped
 from .core.rules import RegisterOptions, make_rules
 from .core.signature import NO_OPTIONS, Signature, check_name
 from .core.task import Task

@@ -1,4 +1,4 @@
-"""The arguments and the result of a task as its signature types them: to bytes, and back to exactly what was passed.
+"""The arguments of a task as its signature types them: to bytes, and back to exactly what was passed.
 
 One plan a task, made when it is registered. Knows signatures; knows nothing of messages, queues or workers.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from typing import Any
 
 import msgspec
 
-from aioqueue.core.annotations import CannotCross, one_line, spell
+from aioqueue.core.annotations import one_line, spell
 from aioqueue.core.crossing import Altered, Crossing, WrongType, decode_json, dumps, encode_json
-from aioqueue.errors import ConfigurationError, InvalidArguments, NotDecodable, NotEncodable
+from aioqueue.core.hints import at_path, crossing_of, resolve
+from aioqueue.errors import InvalidArguments, NotEncodable
 
 _NOTHING_SENT = "; nothing was enqueued"
 _EMPTY = inspect.Parameter.empty
@@ -146,7 +146,7 @@ class Parameters:
         except WrongType as error:
             kind = NotEncodable if isinstance(error, Altered) else InvalidArguments
             raise kind(
-                f"task {self._task!r}: argument {name!r}{_at_path(error)}: {error}{_NOTHING_SENT}"
+                f"task {self._task!r}: argument {name!r}{at_path(error)}: {error}{_NOTHING_SENT}"
             ) from error.__cause__
 
     # ------------------------------------------------------------ and back
@@ -181,7 +181,7 @@ class Parameters:
             return parameter.crossing.decode(raw)
         except WrongType as error:
             raise InvalidArguments(
-                f"task {self._task!r}: argument {name!r}{_at_path(error)}: {error}"
+                f"task {self._task!r}: argument {name!r}{at_path(error)}: {error}"
             ) from error.__cause__
 
     # ------------------------------------------------------------ the shape of a call
@@ -243,56 +243,9 @@ class Parameters:
         return schema | ({"$defs": definitions} if definitions else {})
 
 
-class Returns:
-    """The plan for what one task returns."""
-
-    __slots__ = ("_crossing", "_task")
-
-    def __init__(self, task: str, crossing: Crossing) -> None:
-        self._task = task
-        self._crossing = crossing
-
-    @classmethod
-    def of(cls, function: Callable[..., Any], task: str) -> Returns:
-        """The plan for this function's return annotation. Raises ConfigurationError for one that can never cross.
-
-        Without an annotation (or with Any) a result is whatever JSON has, and a tuple comes back as a list.
-        """
-        annotation = inspect.signature(function).return_annotation
-        where = f"task {task!r}: its return annotation"
-        hint = Any if annotation is _EMPTY else _resolve(function, annotation, where)
-        if hint in (typing.NoReturn, typing.Never):
-            hint = None
-        return cls(task, _crossing(hint, where, tuples_as_lists=hint is Any))
-
-    def encode(self, value: Any) -> bytes:
-        """The result in JSON. Raises NotEncodable for a value that is not as annotated, or would come back changed."""
-        if value is None and self._crossing.annotation in (None, types.NoneType):
-            return b"null"
-        try:
-            return self._crossing.encode(value)
-        except WrongType as error:
-            raise NotEncodable(f"task {self._task!r}: result{_at_path(error)}: {error}") from error.__cause__
-
-    def decode(self, raw: bytes) -> Any:
-        """What the task returned. Raises NotDecodable, whatever the bytes are."""
-        try:
-            return self._crossing.decode(raw)
-        except WrongType as error:
-            raise NotDecodable(f"task {self._task!r}: result{_at_path(error)}: {error}") from error.__cause__
-
-
 def encode_untyped(task: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[bytes, bytes]:
     """A call of a task that is known by name only, as `Parameters.encode` gives it. Takes what JSON has, exactly."""
     return _untyped(task).encode(args, kwargs)
-
-
-def decode_untyped(raw: bytes) -> Any:
-    """The value in plain JSON types. Raises NotDecodable, whatever the bytes are."""
-    try:
-        return decode_json(raw)
-    except Exception as error:
-        raise NotDecodable(f"not valid JSON: {one_line(error)}") from error
 
 
 # ---------------------------------------------------------------- making the plan
@@ -319,28 +272,8 @@ class _Always(dict[int, Callable[[bytes], tuple[Any, ...]]]):
 def _parameter(function: Callable[..., Any], task: str, parameter: inspect.Parameter) -> _Parameter:
     where = f"task {task!r}: parameter {parameter.name!r}"
     annotated = parameter.annotation is not _EMPTY
-    hint = _resolve(function, parameter.annotation, where) if annotated else Any
-    return _Parameter(parameter.name, parameter.kind, annotated, parameter.default, _crossing(hint, where))
-
-
-def _resolve(function: Callable[..., Any], annotation: Any, where: str) -> Any:
-    # One at a time, so that the error names the parameter, and a Context imported for type checkers only does no harm.
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    holder = types.SimpleNamespace(__annotations__={"it": annotation})
-    try:
-        return typing.get_type_hints(holder, names, include_extras=True)["it"]
-    except Exception as error:
-        raise ConfigurationError(
-            f"{where}: {annotation!r} cannot be resolved ({one_line(error)}); "
-            "import or define the type at the top of the module"
-        ) from error
-
-
-def _crossing(hint: Any, where: str, *, tuples_as_lists: bool = False) -> Crossing:
-    try:
-        return Crossing(hint, tuples_as_lists=tuples_as_lists)
-    except CannotCross as error:
-        raise ConfigurationError(f"{where}: {error}") from error.__cause__
+    hint = resolve(function, parameter.annotation, where) if annotated else Any
+    return _Parameter(parameter.name, parameter.kind, annotated, parameter.default, crossing_of(hint, where))
 
 
 def _tuple_decoder(hints: Sequence[Any]) -> Callable[[bytes], tuple[Any, ...]]:
@@ -378,10 +311,6 @@ def _spell_all(parameters: Sequence[_Parameter]) -> str:
             starred = True
         words.append(str(parameter))
     return ", ".join(words)
-
-
-def _at_path(error: WrongType) -> str:
-    return f" at {error.path}" if error.path else ""
 
 
 def _schema(crossing: Crossing, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, get_type_hints
 
 from ..errors import ConfigurationError
-from .arguments import Parameters, Returns
+from .arguments import Parameters
 from .context import Context
+from .results import Returns
 from .rules import Rules, RunIn
 from .signature import NO_OPTIONS, CallOptions, Options, Sender, Signature, make_options
 

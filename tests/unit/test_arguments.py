@@ -23,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioqueue.core.annotations import spell
-from aioqueue.core.arguments import Parameters, Returns, decode_untyped, encode_untyped
+from aioqueue.core.arguments import Parameters, encode_untyped
+from aioqueue.core.results import Returns, decode_untyped
 from aioqueue.errors import ConfigurationError, InvalidArguments, NotDecodable, NotEncodable
 
 
