@@ -24,7 +24,7 @@ from .core.rules import Rules
 from .core.signature import Options, Signature
 from .core.task import Task
 from .drivers.base import Commit, Entry
-from .errors import DuplicateJob, MessageTooLarge
+from .errors import DuplicateJob, MessageTooLarge, NotEncodable
 from .job import Desk, Job
 from .settings import Settings
 
@@ -129,7 +129,12 @@ class Client:
             name, rules = task.name, task.rules
             raw_args, raw_kwargs = task.parameters.encode(args, kwargs)
         message = self._message(name, rules, Raw(raw_args), Raw(raw_kwargs) if raw_kwargs else EMPTY_KWARGS, options)
-        out = codec.outgoing(message)
+        try:
+            out = codec.outgoing(message)
+        except UnicodeEncodeError as error:
+            raise NotEncodable(
+                f"task {name!r}: an option of the call holds text that UTF-8 has no bytes for; nothing was enqueued"
+            ) from error
         if len(out.body) > self.settings.max_message:
             raise MessageTooLarge(
                 f"task {name!r}: the message has {len(out.body):,} bytes, {self.settings.max_message:,} are allowed; "
