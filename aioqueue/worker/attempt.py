@@ -101,10 +101,10 @@ class Attempt:
         """Run the task to its end, and say how it ended."""
         task = self.task
         try:
-            args, kwargs = task.parameters.decode(self.message.args, self.message.kwargs)
-        except InvalidArguments as error:
-            return invalid(error)
-        try:
+            try:
+                args, kwargs = task.parameters.decode(self.message.args, self.message.kwargs)
+            except InvalidArguments as error:
+                return invalid(error)
             if task.rules.run_in is RunIn.LOOP and not self.around.hooks.middleware:
                 context = self._context()
                 enter(context)
@@ -138,42 +138,40 @@ class Attempt:
         return self.ending is not None
 
     async def _elsewhere(self, args: Any, kwargs: dict[str, Any]) -> Any:
+        task = self.task
         context = self._context()
         enter(context)
-        body = self._body(context, args, kwargs)
-        return await self.around.hooks.wrap(context, body)()
-
-    def _body(self, context: Context, args: Any, kwargs: dict[str, Any]) -> Callable[[], Awaitable[Any]]:
-        task = self.task
         if task.wants_context:
             args = (context, *args)
         match task.rules.run_in:
             case RunIn.LOOP:
-                return lambda: self._on_loop(args, kwargs)
+                return await self._run(context, lambda: task.function(*args, **kwargs))
             case RunIn.THREAD:
-                return lambda: self._in_thread(lambda: task.function(*args, **kwargs))
+                async with self.around.threads.slots:
+                    return await self._run(context, lambda: self._in_thread(lambda: task.function(*args, **kwargs)))
             case RunIn.PROCESS:
-                return self._in_process
+                async with self.around.processes.slots:
+                    return await self._run(context, self._in_process)
 
-    async def _on_loop(self, args: Any, kwargs: dict[str, Any]) -> Any:
+    async def _run(self, context: Context, body: Callable[[], Awaitable[Any]]) -> Any:
+        # Middleware belongs to the run: its time counts, and its failure spends the attempt.
         self.begin(self)
-        return await self.task.function(*args, **kwargs)
+        return await self.around.hooks.wrap(context, body)()
 
     async def _in_thread(self, function: Callable[[], Any]) -> Any:
-        async with self.around.threads.slots:
-            self.begin(self)
-            self.call = self.around.threads.submit(function, contextvars.copy_context())
+        self.call = self.around.threads.submit(function, contextvars.copy_context())
+        try:
             value = await self.call.future
+        finally:
+            self.call = None  # what middleware does afterwards can be cancelled
         if isinstance(value, Raised):
             raise value.error
         return value
 
     async def _in_process(self) -> Any:
         message = self.message
-        async with self.around.processes.slots:
-            self.begin(self)
-            future = self.around.processes.submit(self.task, bytes(message.args), bytes(message.kwargs))
-            return self.task.returns.decode(await outcome_of(future))
+        future = self.around.processes.submit(self.task, bytes(message.args), bytes(message.kwargs))
+        return self.task.returns.decode(await outcome_of(future))
 
     def end(self, why: Ending) -> None:
         """Ask the attempt to end: its coroutine is cancelled, a child process killed. A thread can only be asked
@@ -195,7 +193,8 @@ class Attempt:
             try:
                 return Succeeded(self.task.returns.encode(value))
             except CodecError as error:
-                return Failed(Ended.PERMANENT, f"failed for good: {error}", as_text(error))
+                text = as_text(error)
+                return Failed(Ended.PERMANENT, f"failed for good: {text.message}", text)
         return self.ended()
 
     def _raised(self, error: BaseException) -> Outcome:
