@@ -17,13 +17,14 @@ from typing import Any
 class Call:
     """One call on its way through a thread."""
 
-    __slots__ = ("abandoned", "function", "future", "loop")
+    __slots__ = ("abandoned", "finished", "function", "future", "loop")
 
     def __init__(self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
         self.function = function
         self.loop = loop
         self.future: asyncio.Future[Any] = loop.create_future()
         self.abandoned = False
+        self.finished = False
 
     def run(self) -> None:
         try:
@@ -84,6 +85,8 @@ class Threads:
         """Wait no longer for this call: it ends now for whoever awaits it, and another thread takes its thread's
         place."""
         with self._changed:
+            if call.finished:
+                return  # its answer is on its way to the loop
             call.abandoned = True
             self._count -= 1
             self.given_up += 1
@@ -104,6 +107,7 @@ class Threads:
         while (call := self._next()) is not None:
             call.run()
             with self._changed:
+                call.finished = True
                 if call.abandoned:
                     self.given_up -= 1
                     return  # its place was given away
