@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ..errors import Abandon, Retry, Snooze
 from . import retry
+from .durations import seconds
 from .outcome import Deferred, Failed, Outcome, Retrying
 from .record import Error
 from .retry import Rule
@@ -58,13 +59,24 @@ def judge(error: BaseException, attempt: int, policy: Policy, now: float, random
     """The outcome of attempt number `attempt` (from 1) that ended with this error."""
     match error:
         case Abandon():
-            return Failed(Ended.PERMANENT, f"given up by the task: {error}", as_text(error))
+            text = as_text(error)
+            return Failed(Ended.PERMANENT, f"given up by the task: {_one_line(text.message)}", text)
         case Snooze():
-            return Deferred(now + max(0.0, error.seconds), f"snoozed by the task for {error.seconds:g} s: {error}")
+            return _snoozed(error, now)
     if is_permanent(error, policy.retry_on, policy.give_up_on):
         text = as_text(error)
         return Failed(Ended.PERMANENT, f"failed for good: {text.type}: {_one_line(text.message)}", text)
     return _again(error, attempt, policy, now, random)
+
+
+def _snoozed(error: Snooze, now: float) -> Outcome:
+    try:
+        wait = seconds(max(error.seconds, 0.0), "Snooze's duration")
+    except Exception as wrong:  # to run it again at once would be a hot loop
+        text = as_text(wrong)
+        return Failed(Ended.PERMANENT, f"failed for good: {_one_line(text.message)}", text)
+    why = _one_line(as_text(error).message)
+    return Deferred(now + wait, f"snoozed by the task for {wait:g} s{why and f': {why}'}")
 
 
 def _again(error: BaseException, attempt: int, policy: Policy, now: float, random: Random) -> Outcome:
@@ -74,10 +86,13 @@ def _again(error: BaseException, attempt: int, policy: Policy, now: float, rando
         how = _EXHAUSTED.get(type(error), Ended.RETRIES)
         return Failed(how, f"failed at the last of {policy.retries + 1} attempts: {what}", text)
     try:
-        wait = error.after if isinstance(error, Retry) and error.after is not None else None
-        wait = retry.delay(policy.backoff, attempt, error, random) if wait is None else max(0.0, wait)
+        if isinstance(error, Retry) and error.after is not None:
+            wait = seconds(max(error.after, 0.0), "Retry's `after`")
+        else:
+            wait = retry.delay(policy.backoff, attempt, error, random)
     except Exception as wrong:  # a rule of the user's own
-        return Failed(Ended.PERMANENT, f"failed for good: its backoff function failed: {wrong}", as_text(wrong))
+        why = as_text(wrong)
+        return Failed(Ended.PERMANENT, f"failed for good: when to try again is unknown: {_one_line(why.message)}", why)
     return Retrying(now + wait, f"attempt {attempt} of {policy.retries + 1} failed: {what}", text)
 
 
@@ -93,7 +108,7 @@ def as_text(error: BaseException) -> Error:
         return Error("TimeoutError", str(error))
     try:
         message = str(error)
-    except Exception:  # an error that cannot even say what it is
+    except BaseException:  # an error that cannot even say what it is
         message = f"(its message could not be read: {type(error).__name__}.__str__ failed)"
     return Error(type(error).__name__, _clean(message), _clean(_traceback(error)))
 
@@ -102,7 +117,7 @@ def _traceback(error: BaseException) -> str:
     try:
         # The outermost frames are ours and say nothing about the task.
         return "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=-30))
-    except Exception:  # a broken __str__ or __cause__; the job's end must not depend on it
+    except BaseException:  # a broken __str__ or __cause__; the job's end must not depend on it
         return ""
 
 
@@ -118,4 +133,5 @@ def _one_line(text: str) -> str:
 
 def invalid(error: BaseException) -> Failed:
     """The outcome of a message whose arguments do not fit its task."""
-    return Failed(Ended.INVALID, f"set aside: {_one_line(str(error))}", as_text(error))
+    text = as_text(error)
+    return Failed(Ended.INVALID, f"set aside: {_one_line(text.message)}", text)
