@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -98,8 +99,14 @@ class Context:
         return self._cancelled()
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
-        """Say how far the job has come. Cheap: the newest is written within half a second, and with the outcome."""
-        self._report(Progress(done, total, note))
+        """Say how far the job has come. Cheap: the newest is written within half a second, and with the outcome.
+        Raises ValueError for NaN and infinity."""
+        if not math.isfinite(done) or (total is not None and not math.isfinite(total)):
+            raise ValueError(f"progress({done!r}, {total!r}): give finite numbers")
+        if note is not None:
+            note = str(note).encode("utf-8", "backslashreplace").decode()
+        # float(): what computes the progress may have number types of its own, which no record could hold.
+        self._report(Progress(float(done), None if total is None else float(total), note))
 
 
 def running_message() -> Message | None:
