@@ -24,7 +24,7 @@ from .core.rules import Rules
 from .core.signature import Options, Signature
 from .core.task import Task
 from .drivers.base import Commit, Entry
-from .errors import DuplicateJob, MessageTooLarge, NotEncodable
+from .errors import BrokerUnavailable, DuplicateJob, MessageTooLarge, NotEncodable
 from .job import Desk, Job
 from .settings import Settings
 
@@ -65,11 +65,19 @@ class Client:
         self.now = clock.now
 
     def connect(self, commit: Commit) -> GroupCommit[_Pending]:
-        """Send through this commit from now on. The caller runs the buffer that is given back."""
+        """Send through this commit from now on. The caller runs `send` with the buffer that is given back."""
         self._commit = commit
         self._loop = asyncio.get_running_loop()
         self._buffer = GroupCommit(self._write)
         return self._buffer
+
+    async def send(self, buffer: GroupCommit[_Pending]) -> None:
+        """Send what gathers in the buffer, until it is closed and everything is sent."""
+        try:
+            await buffer.run()
+        finally:
+            for pending in buffer.rest():
+                _fail(pending, BrokerUnavailable("the queue was closed first; nothing was enqueued"))
 
     def disconnect(self) -> None:
         """Connect anew at the next call."""
@@ -80,11 +88,13 @@ class Client:
     ) -> Job[Any]:
         """Make a job of the call; durable when this returns. See Task.enqueue."""
         entry = self._entry(task, args, kwargs, options)
-        if self._commit is None or asyncio.get_running_loop() is not self._loop:
-            await self._ready()
-        buffer = self._buffer
-        if buffer.full():
-            await buffer.room()
+        while True:
+            if self._commit is None or asyncio.get_running_loop() is not self._loop:
+                await self._ready()
+            buffer = self._buffer
+            if not buffer.full():
+                break
+            await buffer.room()  # by then the queue may have been closed, and be another one
         pending = _Pending(entry, asyncio.get_running_loop().create_future())
         buffer.add(pending)
         try:
@@ -153,7 +163,7 @@ class Client:
         if options.delay:
             due = now + options.delay
         parent = running_message()
-        by, labels, root = options.by, options.labels, None
+        by, labels, headers, root = options.by, options.labels, options.headers, None
         if rules.labels:
             labels = {**rules.labels, **(labels or {})}
         if parent is not None:
@@ -161,6 +171,8 @@ class Client:
             root = parent.root or parent.id
             if parent.labels:
                 labels = {**parent.labels, **(labels or {})}
+            if parent.headers:
+                headers = {**parent.headers, **(headers or {})}
         return Message(
             v=VERSION,
             id=options.id or self._ids(),
@@ -179,7 +191,7 @@ class Client:
             keep_failures=options.keep_failures,
             by=by,
             labels=labels,
-            headers=options.headers,
+            headers=headers,
             parent=None if parent is None else parent.id,
             root=root,
         )
@@ -189,7 +201,7 @@ class Client:
             winners = await self._patiently([pending.entry for pending in batch])
         except asyncio.CancelledError:
             for pending in batch:
-                pending.done.cancel()
+                _fail(pending, BrokerUnavailable("the queue was closed meanwhile; the job may or may not be enqueued"))
             raise
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, AWAY):
@@ -198,8 +210,7 @@ class Client:
                     await self._write([pending])
                 return
             for pending in batch:
-                if not pending.done.done():
-                    pending.done.set_exception(error)
+                _fail(pending, error)
             return
         for pending, winner in zip(batch, winners, strict=True):
             if not pending.done.done():
@@ -216,3 +227,8 @@ class Client:
             random=self._random,
         )
         return list(winners)
+
+
+def _fail(pending: _Pending, error: Exception) -> None:
+    if not pending.done.done():
+        pending.done.set_exception(error)

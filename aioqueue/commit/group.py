@@ -15,8 +15,8 @@ Item = TypeVar("Item")
 class GroupCommit(Generic[Item]):
     """A buffer with a single flusher.
 
-    `write` takes each batch, tells whoever waits how it went, and does not raise: if it does, the flusher ends, and
-    `add` and `run` raise the same. At most `most` items go in one batch, so that one write stays short; when
+    `write` takes each batch, tells whoever waits how it went, and does not raise: if it does, `run` raises the same,
+    and `rest` has what was not taken. At most `most` items go in one batch, so that one write stays short; when
     `most * 4` have gathered, `room` makes callers wait.
     """
 
@@ -30,9 +30,13 @@ class GroupCommit(Generic[Item]):
         self._drained.set()
         self._room.set()
         self._closing = False
+        self._over = False
 
     def add(self, item: Item) -> None:
-        """Put the item in the next batch. It does not wait; call `room` first where many may gather."""
+        """Put the item in the next batch. It does not wait; call `room` first where many may gather. Raises
+        RuntimeError once `run` has ended: nobody would write it."""
+        if self._over:
+            raise RuntimeError("nothing is written here any more")
         items = self._items
         items.append(item)
         if len(items) == 1:
@@ -55,14 +59,27 @@ class GroupCommit(Generic[Item]):
 
     async def room(self) -> None:
         """Wait until the buffer takes more."""
-        await self._room.wait()
+        while not self._room.is_set():  # those who woke before us may have filled it again
+            await self._room.wait()
 
     async def drained(self) -> None:
         """Wait until everything added so far has been written."""
         await self._drained.wait()
 
+    def rest(self) -> list[Item]:
+        """What no write has taken: once `run` has failed, nobody else will tell those who wait for it."""
+        return self._items
+
     async def run(self) -> None:
         """Write until `close` was called and all is written."""
+        try:
+            await self._run()
+        finally:
+            self._over = True
+            self._room.set()
+            self._drained.set()
+
+    async def _run(self) -> None:
         while not self._closing or self._items:
             if not self._items:
                 self._drained.set()
@@ -73,7 +90,6 @@ class GroupCommit(Generic[Item]):
                 self._room.set()
             if batch:
                 await self._write(batch)
-        self._drained.set()
 
     def close(self) -> None:
         """Let `run` return once everything is written."""
