@@ -44,7 +44,11 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         await self.broker.open()
         if self.store is not None:
-            await self.store.open()
+            try:
+                await self.store.open()
+            except BaseException:
+                await self.broker.close()  # both or none: opening is tried again from the start
+                raise
 
     def check(self, loop: asyncio.AbstractEventLoop) -> None:
         """Raises ConfigurationError on a loop other than the one it was opened on."""
@@ -55,11 +59,13 @@ class Connection:
 
     async def close(self) -> None:
         self.stop()
-        if self.flusher is not None:
-            await self.flusher
-        if self.store is not None:
-            await self.store.close()
-        await self.broker.close()
+        try:
+            if self.flusher is not None:
+                await self.flusher
+        finally:
+            if self.store is not None:
+                await self.store.close()
+            await self.broker.close()
 
 
 def connect(settings: Settings, clock: Clock) -> Connection:
