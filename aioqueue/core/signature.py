@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, Unpack
 
 from msgspec import UNSET, Struct, UnsetType
@@ -142,7 +143,7 @@ def _check_pairs(pairs: object, what: str, kinds: tuple[type, ...]) -> None:
     if not isinstance(pairs, Mapping):
         raise ConfigurationError(f"{what} is {pairs!r}: give a dict of str to {allowed}")
     for key, value in pairs.items():
-        if not isinstance(key, str) or type(value) not in kinds or value != value:
+        if not isinstance(key, str) or type(value) not in kinds or (type(value) is float and not isfinite(value)):
             raise ConfigurationError(f"{what}: {key!r}: {value!r}: keys are str, values {allowed}")
 
 
