@@ -23,7 +23,7 @@ from .core.results import decode_untyped
 from .core.rules import RegisterOptions, make_rules
 from .core.signature import NO_OPTIONS, Signature, check_name
 from .core.task import Task
-from .drivers.base import Commit
+from .drivers.base import Commit, ResultStore
 from .errors import ConfigurationError, DuplicateTask
 from .job import Desk, Job
 from .worker.hooks import Hooks, Listener, Middleware
@@ -112,10 +112,12 @@ class AioQueue:
         self.random = Random(seed)
         self.hooks = Hooks()
         entropy = os.urandom if seed is None else self.random.randbytes
-        self._desk = Desk(self.clock, self._decode)
+        self._desk = Desk(self.clock, self._decode, self._opened_store)
         self._client = Client(self.settings, self.clock, Ids(self.clock, entropy), self.random, self._desk, self._ready)
         self._connection: Connection | None = None
         self._opening: asyncio.Lock | None = None
+        self._borrowers = 0  # for how many `opened` lasts
+        self._lent = False  # open for them alone
 
     # Tasks
 
@@ -148,14 +150,15 @@ class AioQueue:
         """
 
         def register(function: Callable[..., Any]) -> Task[..., Any, ..., Any]:
-            wire = check_name(options.pop("name", getattr(function, "__name__", "")), "a task's name")
+            rules = {key: value for key, value in options.items() if key != "name"}
+            wire = check_name(options.get("name", getattr(function, "__name__", "")), "a task's name")
             if wire in self.tasks:
                 other = self.tasks[wire]
                 raise DuplicateTask(
                     f"task {wire!r} is already {other.__module__}.{other.__name__}; "
                     "give one of the two another name: @queue.task(name=…)"
                 )
-            task: Task[..., Any, ..., Any] = Task(function, wire, make_rules(function, wire, options), self._client)
+            task: Task[..., Any, ..., Any] = Task(function, wire, make_rules(function, wire, rules), self._client)
             self.tasks[wire] = task
             return task
 
@@ -234,9 +237,8 @@ class AioQueue:
             if self._connection is None:
                 connection = connect(self.settings, self.clock)
                 await patiently(connection.open, patience=self.settings.patience, clock=self.clock, random=self.random)
-                self._desk.connect(connection.store)
                 buffer = self._client.connect(connection.commit)
-                connection.flusher = loop.create_task(buffer.run(), name="aioqueue: enqueue")
+                connection.flusher = loop.create_task(self._client.send(buffer), name="aioqueue: enqueue")
                 connection.stop = buffer.close
                 self._connection = connection
         return self._connection
@@ -244,9 +246,13 @@ class AioQueue:
     async def _ready(self) -> Commit:
         return (await self.open()).commit
 
+    async def _opened_store(self) -> ResultStore | None:
+        return (await self.open()).store
+
     async def close(self) -> None:
         """Send what is on its way, and disconnect. It may be opened again, on another loop too."""
         connection, self._connection, self._opening = self._connection, None, None
+        self._lent = False
         if connection is not None:
             self._client.disconnect()
             await connection.close()
@@ -260,13 +266,15 @@ class AioQueue:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Connection]:
-        """Open for as long as this lasts; left open if it was open before."""
-        was_open = self._connection is not None
-        connection = await self.open()
+        """Open for as long as this lasts, here or for another worker; left open if it was open before."""
+        if self._connection is None and not self._borrowers:
+            self._lent = True
+        self._borrowers += 1
         try:
-            yield connection
+            yield await self.open()
         finally:
-            if not was_open:
+            self._borrowers -= 1
+            if self._lent and not self._borrowers:
                 await self.close()
 
     def _decode(self, task: str, raw: bytes) -> Any:

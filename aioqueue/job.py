@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -101,25 +101,23 @@ class Job(Generic[R]):
 class Desk:
     """Where jobs are asked after: the result store, and how to read a task's result."""
 
-    def __init__(self, clock: Clock, decode: Callable[[str, bytes], Any]) -> None:
+    def __init__(
+        self, clock: Clock, decode: Callable[[str, bytes], Any], opened: Callable[[], Awaitable[ResultStore | None]]
+    ) -> None:
         self.clock = clock
         self._decode = decode
-        self._store: ResultStore | None = None
-        self._ready: Callable[[], Any] | None = None
+        self._opened = opened  # the open store, opened now if need be; None where results are switched off
 
-    def connect(self, store: ResultStore | None) -> None:
-        """Ask this store from now on; None where results are switched off."""
-        self._store = store
-
-    def store(self) -> ResultStore:
+    async def store(self) -> ResultStore:
         """The store. Raises Unsupported where results are switched off."""
-        if self._store is None:
+        store = await self._opened()
+        if store is None:
             raise Unsupported("this queue keeps no results (results=none), so a job cannot be asked after")
-        return self._store
+        return store
 
     async def record(self, id: str) -> Record:
         """The job's record. Raises ResultExpired if there is none."""
-        (record,) = await self.store().get([id])
+        (record,) = await (await self.store()).get([id])
         if record is None:
             raise ResultExpired(f"job {id}: no record; it was never enqueued here, or is no longer kept", job_id=id)
         return record
@@ -130,7 +128,7 @@ class Desk:
         if not record.final:
             try:
                 async with asyncio.timeout(timeout):
-                    record = await self.store().wait(id)
+                    record = await (await self.store()).wait(id)
             except TimeoutError as error:
                 raise ResultTimeout(
                     f"job {id}: no outcome after {timeout:g} s; it goes on, ask again", job_id=id
@@ -176,7 +174,7 @@ class Desk:
                 reason=reason,
                 forget=max(now, record.due or now) + CANCELLED_KEPT,
             )
-            (winner,) = await self.store().save([ours])
+            (winner,) = await (await self.store()).save([ours])
             if winner == ours:
                 return True
 
