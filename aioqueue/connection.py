@@ -36,6 +36,12 @@ class Connection:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
+    def label(self) -> str:
+        """What is open, in words and without secrets: where messages are kept, and results if that is elsewhere."""
+        broker, *stores = (driver.label for driver in self.drivers)
+        return ", results in ".join([broker, *stores])
+
+    @property
     def coordination(self) -> Coordination | None:
         """Small shared facts: kept where the messages are, or else where the results are."""
         return next((driver.coordination for driver in self.drivers if driver.coordination is not None), None)
