@@ -1,7 +1,7 @@
 """What happened, told by the tasks themselves, in a file that aioqueue knows nothing of.
 
-Each note is one line, written by a single `write` to a file opened with O_APPEND: notes of many processes never mix, and
-a process killed right afterwards has still said it.
+Each note is one line, written by a single `write` to a file opened with O_APPEND: notes of many processes never mix,
+and a process killed right afterwards has still said it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -120,14 +120,3 @@ class Ledger:
         whole = new[: new.rfind(b"\n") + 1]
         self._read += len(whole)
         self._notes += [Note(*json.loads(line)) for line in whole.splitlines()]
-
-
-def overlapping(notes: Sequence[Note], job: str) -> bool:
-    """Whether two runs of a job that both came to their end overlapped."""
-    spans = []
-    for begin in (each for each in notes if each.what == "begin" and each.job == job):
-        ends = [each.at for each in notes if each.what == "end" and each.job == job and each.pid == begin.pid]
-        if ends:
-            spans.append((begin.at, min(ends)))
-    spans.sort()
-    return any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:], strict=False))

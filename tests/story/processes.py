@@ -167,11 +167,11 @@ class Story:
 
     # The end
 
-    def part(self, name: str) -> Story:
+    def part(self, name: str, results: str = "same") -> Story:
         """A story within this one, in a folder of its own; it ends with this one."""
         folder = self.folder / name
         folder.mkdir()
-        part = Story(folder, results=self.results)
+        part = Story(folder, results)
         self.parts.append(part)
         return part
 

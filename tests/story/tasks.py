@@ -1,4 +1,4 @@
-"""The tasks of the stories, as a worker imports them. Where things are kept, and all settings, come from the environment."""
+"""The tasks of the stories, as a worker imports them. Their queue's settings come from the environment."""
 
 from __future__ import annotations
 
@@ -39,6 +39,20 @@ async def flaky(failures: int) -> int:
 
 
 @queue.task
+async def which(seconds: float) -> int:
+    """The process that ran it."""
+    with told():
+        await asyncio.sleep(seconds)
+    return os.getpid()
+
+
+@queue.task(retries=0)
+async def fail() -> None:
+    with told():
+        raise RuntimeError("for good")
+
+
+@queue.task
 async def die() -> None:
     with told():
         os.kill(os.getpid(), signal.SIGKILL)
@@ -54,8 +68,9 @@ async def block(seconds: float) -> float:
 
 @queue.task
 async def spin() -> None:
+    """The first time it never lets go of the event loop."""
     with told():
-        while True:
+        while Context.current().redeliveries == 0:
             pass
 
 
