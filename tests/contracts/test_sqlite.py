@@ -26,10 +26,15 @@ async def driver(clock: ManualClock, tmp_path: Path) -> AsyncIterator[Driver]:
         yield driver
 
 
-class TestBroker(BrokerContract): ...
+class ByAnotherProcess:
+    async def open_another(self, driver: Driver, clock: ManualClock) -> Driver:
+        return open_sqlite(f"sqlite:///{driver.label.removeprefix('SQLite ')}", clock=clock)
 
 
-class TestStore(StoreContract): ...
+class TestBroker(ByAnotherProcess, BrokerContract): ...
+
+
+class TestStore(ByAnotherProcess, StoreContract): ...
 
 
 class TestCommit(CommitContract): ...

@@ -169,6 +169,24 @@ class Applying(Contract):
         assert list(await pair.store.get(["job-1"])) == [done.record]
         await self.is_settled(pair, other, clock)
 
+    async def test_a_delivery_brings_the_record_of_a_turn_that_may_have_ended(
+        self, pair: Pair, clock: ManualClock
+    ) -> None:
+        if not pair.atomic:
+            does_not_apply("the broker's server has no records at hand")
+        await pair.commit.enqueue([entry("cancelled"), entry("released"), entry("again")])
+        cancelled = record("cancelled", phase=Phase.ENDED, state=State.CANCELLED)
+        await pair.store.save([cancelled])
+        consumer = await self.consumer(pair.broker)
+        held = {ids([each])[0]: each for each in await take(consumer, 3)}
+        assert held["cancelled"].record == cancelled
+        again = ending(held["again"], Retrying(clock.now(), "again"), clock.now())
+        await pair.commit.apply(consumer, [again])
+        await consumer.release([held["released"]])
+        held = {ids([each])[0]: each for each in await take(consumer, 2)}
+        assert held["released"].record == entry("released").record
+        assert held["again"].record == again.record
+
     async def test_of_a_worker_that_lost_its_lease_and_the_one_that_has_it_one_outcome_stands(
         self, pair: Pair, clock: ManualClock
     ) -> None:

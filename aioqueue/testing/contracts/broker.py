@@ -6,7 +6,8 @@ from .dead_letters import DeadLetters, Inspecting
 from .publishing import Publishing
 from .receiving import Receiving
 from .settling import Settling
+from .sharing import SharedBroker
 
 
-class BrokerContract(Publishing, Receiving, Settling, DeadLetters, Inspecting):
+class BrokerContract(Publishing, Receiving, Settling, DeadLetters, Inspecting, SharedBroker):
     """Every case of `drivers.base.Broker` and `Consumer`."""

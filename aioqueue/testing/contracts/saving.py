@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 
 from msgspec import Raw
 
@@ -61,7 +62,7 @@ class Saving(Contract):
         assert list(await store.save([fresh])) == [fresh]
 
     async def test_a_record_stands_against_what_it_supersedes_and_falls_to_the_rest(self, store: ResultStore) -> None:
-        for old, new in _pairs():
+        for old, new in _pairs(turns=(0, 1)):
             await store.save([old])
             winner = new if supersedes(new, old) else old
             assert list(await store.save([new])) == [winner], f"{new}\nagainst\n{old}"
@@ -140,9 +141,13 @@ class Saving(Contract):
         assert list(await again.get([full_record().id])) == [full_record()]
 
 
-def _pairs() -> list[tuple[Record, Record]]:
+def _pairs(turns: Sequence[int] = (0, 1, 2)) -> list[tuple[Record, Record]]:
     """A job for each pair of (turn, phase, delivery): what is there, and what comes."""
-    steps = list(itertools.product((0, 1, 2), Phase, (1, 2)))
+    steps = [
+        (turn, phase, delivery)
+        for turn, phase, delivery in itertools.product(turns, Phase, (1, 2))
+        if delivery == 1 or phase is Phase.RUNNING
+    ]
     return [
         (
             record(f"job-{n:04}", *old[:2], delivery=old[2], worker="old"),

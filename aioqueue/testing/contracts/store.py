@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .querying import Querying
 from .saving import Saving
+from .sharing import SharedStore
 from .waiting import Forgetting, Waiting
 
 
-class StoreContract(Saving, Waiting, Forgetting, Querying):
+class StoreContract(Saving, Waiting, Forgetting, Querying, SharedStore):
     """Every case of `drivers.base.ResultStore`."""

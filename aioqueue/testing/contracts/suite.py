@@ -18,7 +18,6 @@ import pytest
 from aioqueue.drivers.base import Broker, Consumer, Coordination, Driver, ResultStore
 from aioqueue.testing.clock import ManualClock
 
-BOUND = 10.0  # real seconds a case may take: one that hangs fails
 Case = Callable[..., Coroutine[Any, Any, None]]
 C = TypeVar("C", bound=Case)
 
@@ -55,6 +54,7 @@ def does_not_apply(reason: str) -> NoReturn:
 class Contract:
     """A suite of cases. What a driver on real time changes is here; a case asks for nothing else."""
 
+    bound = 10.0  # real seconds a case may take: one that hangs fails
     lease = 15.0  # seconds
     moment = 60.0  # a delay that no case waits out by accident
 
@@ -96,6 +96,11 @@ class Contract:
                 await half.open()
         return driver
 
+    async def open_another(self, driver: Driver, clock: ManualClock) -> Driver:
+        """The same server once more, not yet open, as another process would have it. What says it is `shared` must say
+        how."""
+        raise NotImplementedError(f"{driver.label} is shared: override open_another to show it")
+
     async def consumer(
         self, broker: Broker, queues: Sequence[str] = ("default",), worker: str = "worker-1"
     ) -> Consumer:
@@ -125,7 +130,7 @@ def _bounded(case: Case) -> Case:
         for half, capability in wanted.items():
             if not getattr(fixtures[half].capabilities, capability):
                 does_not_apply(f"this {half} does not declare `{capability}`")
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(self.bound):
             try:
                 await case(self, **fixtures)
             finally:
