@@ -109,7 +109,12 @@ class Intake:
         if self._gate is None or not read:
             return read
         # The broker's server does not hold the records: one read for the batch says what has ended already.
-        records = await self._gate.get([message.id for _, message, _ in read])
+        try:
+            records = await self._gate.get([message.id for _, message, _ in read])
+        except Exception:
+            # Kept, they would be renewed for ever and never run.
+            await self._orchestrator.release([delivery for delivery, _, _ in read])
+            raise
         return [(delivery, message, record) for (delivery, message, _), record in zip(read, records, strict=True)]
 
     def _start(self, attempt: Attempt, now: float) -> None:
@@ -161,9 +166,7 @@ class Intake:
     def _attempt(
         self, delivery: Delivery, message: Message, task: Task[..., Any, ..., Any], record: Record | None, suspect: bool
     ) -> Attempt:
-        plan = self._plans.get(message.task)
-        if plan is None:
-            plan = self._plans[message.task] = _Plan(task, self._settings)
+        plan = self._plan(task)
         policy = plan.policy
         if message.retries is not None or message.backoff is not None:
             retries = policy.retries if message.retries is None else message.retries
@@ -171,6 +174,12 @@ class Intake:
         timeout = plan.timeout if message.timeout is UNSET else message.timeout
         run = self._run(delivery, message, record, plan, policy)
         return Attempt(delivery, message, task, policy, timeout, run, self._around, suspect, self._executor.begin)
+
+    def _plan(self, task: Task[..., Any, ..., Any]) -> _Plan:
+        plan = self._plans.get(task.name)
+        if plan is None:
+            plan = self._plans[task.name] = _Plan(task, self._settings)
+        return plan
 
     def _run(
         self, delivery: Delivery, message: Message, record: Record | None, plan: _Plan | None, policy: Policy | None
@@ -189,7 +198,8 @@ class Intake:
     def _conclude(
         self, delivery: Delivery, message: Message, record: Record | None, outcome: Outcome, now: float
     ) -> None:
-        run = self._run(delivery, message, record, self._plans.get(message.task), None)
+        task = self._tasks.get(message.task)
+        run = self._run(delivery, message, record, None if task is None else self._plan(task), None)
         self._orchestrator.buffer.add(Ended(delivery, message, conclude(message, run, outcome, now)))
 
 

@@ -175,12 +175,21 @@ class Shift:
             failure = await self._receive_or_fail()
             code = await self._finish()
             self.orchestrator.buffer.close()
-            await settling
+            if code is ExitCode.INTERRUPTED:
+                await self._settle_within(settling, END_PATIENCE)
+            else:
+                await settling
             for service in services:
                 service.cancel()
         if failure is not None:
             raise failure
         return code
+
+    async def _settle_within(self, settling: asyncio.Task[None], limit: float) -> None:
+        await asyncio.wait((settling,), timeout=limit)
+        if not settling.done():
+            log.critical("what ended here could not be stored; those jobs run again once their leases have run out")
+            settling.cancel()
 
     def _services(self) -> list[Any]:
         settings = self.worker.settings
@@ -226,9 +235,7 @@ class Shift:
                 await asyncio.sleep(pauses.next())
 
     async def _room(self) -> int:
-        if self.orchestrator.buffer.full():
-            await self.orchestrator.buffer.room()
-        room = asyncio.ensure_future(self.executor.room())
+        room = asyncio.ensure_future(self._space())
         drained = asyncio.ensure_future(self.worker.draining.wait())
         try:
             await asyncio.wait((room, drained), return_when=asyncio.FIRST_COMPLETED)
@@ -237,18 +244,23 @@ class Shift:
             room.cancel()
             drained.cancel()
 
+    async def _space(self) -> int:
+        if self.orchestrator.buffer.full():
+            await self.orchestrator.buffer.room()
+        return await self.executor.room()
+
     async def _finish(self) -> ExitCode:
         if not await self._idle_within(self.worker.settings.grace):
             self.executor.end_all(Ending.STOPPING)
             await self._idle_within(END_PATIENCE, interruptible=False)
             self.executor.abandon_all()
             await self._idle_within(1.0, interruptible=False)  # threads that were given up end their attempts now
-            await self.orchestrator.buffer.drained()
+            self.executor.abandon_all()  # but for those whose middleware hangs
             return ExitCode.INTERRUPTED
         return ExitCode.ABANDONED if self.stuck() > self.worker.settings.max_abandoned else ExitCode.DRAINED
 
     async def _idle_within(self, limit: float, *, interruptible: bool = True) -> bool:
-        idle = asyncio.ensure_future(self.executor.idle())
+        idle = asyncio.ensure_future(self._settled())
         interrupted = asyncio.ensure_future(self.worker.interrupting.wait())
         try:
             waiting = (idle, interrupted) if interruptible else (idle,)
@@ -257,6 +269,10 @@ class Shift:
         finally:
             idle.cancel()
             interrupted.cancel()
+
+    async def _settled(self) -> None:
+        await self.executor.idle()
+        await self.orchestrator.buffer.drained()
 
     def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
         if isinstance(outcome, Interrupted):
@@ -308,9 +324,13 @@ class Shift:
 
     async def _drain_when_empty(self) -> None:
         while True:
-            await self.executor.idle()
-            await self.orchestrator.buffer.drained()
-            counts = await self.connection.broker.counts()
+            await self._settled()
+            try:
+                counts = await self.connection.broker.counts()
+            except AWAY as error:
+                log.debug("whether anything is left is not known: %s", error)
+                await asyncio.sleep(1.0)
+                continue
             if not len(self.holdings) and not any(counts[q].ready for q in self.worker.queues if q in counts):
                 return self.worker.drain()
             await asyncio.sleep(0.1)
