@@ -45,6 +45,8 @@ class Reporter:
                     await self._look_for_cancellations()
             except AWAY as error:
                 log.debug("what runs could not be written: %s", error)
+            except Exception:
+                log.exception("what runs could not be written")  # no reason to end the worker: outcomes tell it too
 
     async def _announce(self) -> None:
         news = [
@@ -75,15 +77,11 @@ class Reporter:
         self._executor.end(attempt, why)
 
     def _started(self) -> Iterator[Attempt]:
-        # Slots are given in order, so the first that is too young ends the search.
         limit = self._clock.now() - _EVERY
         for attempt in list(self._executor.running):
             started = attempt.run.started
-            if started is None:
-                continue
-            if started > limit:
-                return
-            if attempt.ending is None:
+            # Not in order: one that waited for a thread starts after others that got their slots later.
+            if started is not None and started <= limit and attempt.ending is None:
                 yield attempt
 
 
