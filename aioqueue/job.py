@@ -24,8 +24,9 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a job. Times are aware datetimes in UTC, durations seconds.
 
     `attempt` is the current or last attempt, from 1, and 0 before the first; `attempts` is how many it may have, once a
-    worker has seen it. `how` and `reason` say how it ended, or why it waits. `args` and `kwargs` are as they crossed,
-    in JSON's types.
+    worker has seen it. `waited` is how long the last attempt waited to start, `ran` how long it ran; None: not known, or
+    not yet. `how` and `reason` say how it ended, or why it waits. `args` and `kwargs` are as they crossed, in JSON's
+    types.
     """
 
     id: str
@@ -187,7 +188,9 @@ def describe(record: Record, now: float) -> JobInfo:
     """The record for people."""
     began = record.started
     waiting_since = max(record.enqueued, record.due or 0.0)
-    until = record.ended if record.final else now
+    until = began or (record.ended if record.final else now) or now
+    # Once an attempt has ended and another is due, how long the ended one had waited is no longer known.
+    waited = None if began is not None and waiting_since > began else max(0.0, until - waiting_since)
     return JobInfo(
         id=record.id,
         task=record.task,
@@ -201,7 +204,7 @@ def describe(record: Record, now: float) -> JobInfo:
         due=_when(record.due),
         started=_when(began),
         ended=_when(record.ended if record.final else None),
-        waited=max(0.0, (began or until or now) - waiting_since),
+        waited=waited,
         ran=None if began is None else max(0.0, (record.ended or now) - began),
         next_run=_when(None if record.final or record.state is State.RUNNING else record.due),
         how=record.how,

@@ -102,7 +102,7 @@ def conclude(message: Message, run: Run, outcome: Outcome, now: float) -> Record
             )
         case Deferred(due, reason, unknown):
             return _record(
-                message, run, State.SCHEDULED, Phase.ENDED, attempt=message.attempt, due=due, reason=reason,
+                message, run, State.SCHEDULED, Phase.ENDED, attempt=message.attempt, due=due, ended=now, reason=reason,
                 error=run.last_error, unknown=unknown,
             )  # fmt: skip
         case Cancelled(reason):

@@ -61,7 +61,7 @@ ENDS: list[tuple[Outcome, Record]] = [
     (Retrying(99.0, "why", ERROR), replace(COMMON, state=State.RETRYING, attempt=2, ended=NOW, reason="why", due=99.0,
                                            error=ERROR)),
     (Deferred(99.0, "why", Unknown(1.0, 2)), replace(COMMON, state=State.SCHEDULED, attempt=1, reason="why", due=99.0,
-                                                     error=LAST, unknown=Unknown(1.0, 2))),
+                                                     ended=NOW, error=LAST, unknown=Unknown(1.0, 2))),
     (Cancelled("why"), replace(COMMON, state=State.CANCELLED, attempt=2, ended=NOW, how=Ended.CANCELLED, reason="why",
                                error=LAST, forget=NOW + 100)),
     (Expired("why"), replace(COMMON, state=State.EXPIRED, attempt=2, ended=NOW, how=Ended.EXPIRED, reason="why",
