@@ -76,4 +76,4 @@ def _unknown(message: Message, now: float, rules: Rules, random: Random) -> Fail
 
 def deferral(times: int, random: Random) -> float:
     """Seconds to put off what was put off `times` times before: 1 s doubling to 60 s, less up to half in jitter."""
-    return min(_LAST_DEFERRAL, _FIRST_DEFERRAL * 2.0 ** min(times, 10)) * random.uniform(0.5, 1.0)
+    return min(_LAST_DEFERRAL, _FIRST_DEFERRAL * 2.0 ** max(0, min(times, 10))) * random.uniform(0.5, 1.0)
