@@ -5,7 +5,6 @@ One plan a task, made when it is registered. Knows signatures; knows nothing of 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import typing
@@ -21,6 +20,7 @@ from aioqueue.core.hints import at_path, crossing_of, resolve
 from aioqueue.errors import InvalidArguments, NotEncodable
 
 _NOTHING_SENT = "; nothing was enqueued"
+_NO_KEYWORDS = msgspec.Raw(b"{}")  # as a message says it, where `encode` says b""
 _EMPTY = inspect.Parameter.empty
 _raw_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -156,7 +156,7 @@ class Parameters:
 
         Raises InvalidArguments, whatever the bytes are.
         """
-        if not kwargs and self._decode_all is not None:
+        if (not kwargs or kwargs == _NO_KEYWORDS) and self._decode_all is not None:
             try:
                 return self._decode_all(args), {}
             except Exception:
@@ -215,7 +215,9 @@ class Parameters:
         return None
 
     def _near(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self._by_keyword, 1)
+        from difflib import get_close_matches  # here and not above: importing aioqueue must stay fast
+
+        near = get_close_matches(name, self._by_keyword, 1)
         return f"did you mean {near[0]!r}? " if near else ""
 
     # ------------------------------------------------------------ for people and programs

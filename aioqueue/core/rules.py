@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Literal, TypedDict
 
@@ -83,6 +82,8 @@ def _checked(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[s
     values = dict(options)
     for name in values:
         if name not in RegisterOptions.__annotations__:
+            from difflib import get_close_matches  # here and not above: importing aioqueue must stay fast
+
             close = get_close_matches(name, RegisterOptions.__annotations__, 1)
             hint = f"did you mean {close[0]!r}?" if close else ", ".join(RegisterOptions.__annotations__)
             raise ConfigurationError(f"there is no option {name!r}; {hint}")

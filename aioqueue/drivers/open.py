@@ -8,7 +8,6 @@ A package of its own adds a driver by an entry point in the group `aioqueue.driv
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 
 from ..core.clock import Clock
@@ -35,6 +34,8 @@ def open_driver(url: str, *, clock: Clock) -> Driver:
         for plugin in entry_points(group="aioqueue.drivers", name=scheme):
             opened: Driver = plugin.load()(url, clock=clock)
             return opened
+        from difflib import get_close_matches  # here and not above: importing aioqueue must stay fast
+
         close = get_close_matches(scheme, SCHEMES, 1)
         hint = f"did you mean {close[0]}://?" if close else "there are: " + ", ".join(f"{each}://" for each in SCHEMES)
         raise ConfigurationError(f"no driver takes {redact(url)!r}; {hint}")
