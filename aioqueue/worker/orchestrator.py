@@ -184,5 +184,5 @@ def _say(record: Record) -> None:
 
 
 def _say_superseded(item: Ended, winner: Record) -> None:
-    if item.record is not None and winner.phase == Phase.ENDED and winner.state is not item.record.state:
-        log.info("job %s was %s meanwhile; what happened here was dropped", winner.id, winner.state)
+    if item.record is not None and winner.phase == Phase.ENDED:
+        log.warning("job %s was %s meanwhile; what happened here was dropped", winner.id, winner.state)
