@@ -37,9 +37,7 @@ def die(when: str, step: str) -> None:
 class Mortal:
     """Another object, some of whose methods are the step that may be its last."""
 
-    def __init__(
-        self, inner: Any, step: str, *methods: str, fatal: Callable[[Any], bool] = lambda given: True
-    ) -> None:
+    def __init__(self, inner: Any, step: str, *methods: str, fatal: Callable[[Any], bool] = lambda given: True) -> None:
         self._inner, self._step, self._methods, self._fatal = inner, step, methods or (step,), fatal
 
     def __getattr__(self, name: str) -> Any:

@@ -92,11 +92,14 @@ class Story:
 
     # Processes
 
-    def worker(self, app: str = "tests.story.tasks:queue", *, variables: dict[str, str] | None = None,
-               **settings: object) -> Process:  # fmt: skip
-        """A worker on this story's file. `settings` are those of the queue."""
+    def worker(
+        self, app: str = "tests.story.tasks:queue", *options: str, variables: dict[str, str] | None = None,
+        **settings: object,
+    ) -> Process:  # fmt: skip
+        """A worker on this story's file, by `aioqueue run`. `settings` are those of the queue."""
         given = {f"AIOQUEUE_{name.upper()}": str(value) for name, value in settings.items()}
-        return self.python("-m", "tests.story.work", app, name="worker", variables={**given, **(variables or {})})
+        command = ("-m", "aioqueue", "run", app, *options)
+        return self.python(*command, name="worker", variables={**given, **(variables or {})})
 
     async def ready(self, *workers: Process) -> None:
         """Wait until these take jobs."""
@@ -180,8 +183,19 @@ class Story:
             await part.close()
         for process in self.processes:
             process.kill()
+        for pid in {each.pid for each in self.ledger.notes("ready")}:
+            self._end_orphan(pid)
         if self._queue is not None:
             await self._queue.close()
+
+    def _end_orphan(self, pid: int) -> None:
+        # The children of `--processes` are in groups of their own, and outlive a parent that is killed for a while.
+        try:
+            ours = os.fsencode(self.ledger.path) in Path(f"/proc/{pid}/environ").read_bytes()
+            if ours and pid != os.getpid():
+                os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass  # it is gone, or there is no /proc
 
     def account(self) -> str:
         """What the processes said, for a test that failed."""

@@ -109,6 +109,13 @@ def hang() -> None:
         threading.Event().wait()
 
 
+@queue.task(timeout=None)
+def thread_nap(seconds: float) -> float:
+    with told():
+        time.sleep(seconds)
+    return seconds
+
+
 @queue.task
 async def ask(job: str) -> str:
     """The result of another job, awaited from within this one."""
