@@ -64,10 +64,10 @@ class SqliteBroker:
 
     async def forget(self) -> int:
         """Drop dead letters past their lifetime, and expired facts. How many dead letters there were."""
-        now, total, dropped = self._clock.now(), 0, _AT_ONCE
+        now, up, total, dropped = self._clock.now(), self._clock.monotonic(), 0, _AT_ONCE
         while dropped == _AT_ONCE:
             dropped = await self._database.run(
-                lambda connection: _forget(connection, now), BrokerUnavailable, durable=False
+                lambda connection: _forget(connection, now, up), BrokerUnavailable, durable=False
             )
             total += dropped
         return total
@@ -138,8 +138,9 @@ class SqliteBroker:
         return await self._database.run(work, BrokerUnavailable)
 
 
-def _forget(connection: sqlite3.Connection, now: float) -> int:
+def _forget(connection: sqlite3.Connection, now: float, monotonic: float) -> int:
     connection.execute("DELETE FROM fact WHERE until <= ?", (now,))
+    connection.execute("DELETE FROM holder WHERE until <= ?", (monotonic,))
     few = "DELETE FROM dead WHERE key IN (SELECT key FROM dead WHERE forget <= ? LIMIT ?)"
     return connection.execute(few, (now, _AT_ONCE)).rowcount
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import sqlite3
 import time
@@ -19,6 +20,7 @@ VERSION = 1
 _APPLICATION = 0x61696F71  # "aioq", in the file's header
 _OLDEST_SQLITE = (3, 35, 0)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_FIRST_NAP, _LONGEST_NAP = 0.0002, 0.005  # seconds between tries to write while another process does
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _NOT_OURS = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -44,9 +46,10 @@ class Replaced(OSError):
     """The file was removed or replaced while we had it open."""
 
 
-def connect(location: Location) -> Connection:
-    """A connection with our tables, created if they were missing. Raises ConfigurationError for a file that can never
-    serve, and sqlite3's or the system's own errors otherwise."""
+def connect(location: Location, *, writes: bool = True) -> Connection:
+    """A connection with our tables, created if they were missing; to write with `begin_writing`, or to read.
+
+    Raises ConfigurationError for a file that can never serve, and sqlite3's or the system's own errors otherwise."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise ConfigurationError(f"SQLite 3.35 or newer is needed; this Python has {sqlite3.sqlite_version}")
     path = location.path
@@ -60,10 +63,28 @@ def connect(location: Location) -> Connection:
         connection.file = _identity(path)
         _configure(connection, location)
         _prepare(connection, path)
+        if writes:
+            connection.execute("PRAGMA busy_timeout = 0")  # begin_writing does the waiting
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def begin_writing(connection: Connection, patience: float) -> None:
+    """BEGIN IMMEDIATE, waiting for others as long as that. Blocks."""
+    # SQLite's own waiting backs off to 100 ms a nap, while a commit takes one: with eight processes the file then lies
+    # idle most of the time, and some wait for a second. So it is told not to wait (see `connect`).
+    deadline, nap = time.monotonic() + patience, _FIRST_NAP
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(random.uniform(0.5, 1.0) * nap)
+        nap = min(nap * 1.5, _LONGEST_NAP)
 
 
 def check_file(connection: Connection, path: Path) -> None:

@@ -16,8 +16,8 @@ _HOLD = "INSERT OR REPLACE INTO holder (key, holder, until) VALUES (?, ?, ?)"
 
 
 class SqliteCoordination:
-    """Facts and holders in the file. Facts outlive the machine's restart, and so expire by the wall clock; leases do not,
-    and run by the monotonic one, which nobody sets."""
+    """Facts and holders in the file. Facts outlive the machine's restart, and so expire by the wall clock; leases do
+    not, and run by the monotonic one, which nobody sets."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from .connection import Connection, Replaced, Unavailable, Wake, check_file, connect, is_busy, translated
+from .connection import Connection, Replaced, Unavailable, Wake, begin_writing, check_file, connect, is_busy, translated
 from .location import Location
 from .wake import Wakes
 
@@ -59,7 +59,7 @@ class _Lane:
     def __init__(self, location: Location, announce: Callable[[Wake], None], *, writes: bool) -> None:
         self._location = location
         self._announce = announce
-        self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        self._writes = writes
         self._pending: SimpleQueue[_Call[Any] | None] = SimpleQueue()
         self._connection: Connection | None = None
         self._durable = False  # how the connection stands now
@@ -120,7 +120,7 @@ class _Lane:
             except Replaced:
                 self._disconnect()
         if self._connection is None:
-            self._connection = connect(self._location)
+            self._connection = connect(self._location, writes=self._writes)
             self._durable = False
         return self._connection
 
@@ -135,7 +135,10 @@ class _Lane:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
         wakes = Wake.NOTHING
-        connection.execute(self._begin)
+        if self._writes:
+            begin_writing(connection, self._location.patience)
+        else:
+            connection.execute("BEGIN")
         try:
             for call in calls:
                 wakes |= _run_one(connection, call, alone=len(calls) == 1)
@@ -262,7 +265,7 @@ class Database:
                 return await future
             except asyncio.CancelledError:
                 # The result may have come just before the cancellation did.
-                if undo is not None and not future.cancelled() and future.exception() is None:
+                if not future.cancelled() and future.exception() is None and undo is not None:
                     undo(future.result())
                 raise
 

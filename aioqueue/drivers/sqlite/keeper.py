@@ -9,7 +9,7 @@ from ...core.clock import Clock
 from ...errors import BrokerUnavailable
 from ..base import Lease, Token
 from . import messages
-from .connection import Connection, check_file, connect, is_busy, translated
+from .connection import Connection, begin_writing, check_file, connect, is_busy, translated
 from .location import Location
 from .statements import as_json, sql
 
@@ -65,7 +65,7 @@ class SqliteKeeper:
 
 def _commit(connection: Connection, location: Location, work: Callable[[Connection], T]) -> T:
     check_file(connection, location.path)
-    connection.execute("BEGIN IMMEDIATE")
+    begin_writing(connection, location.patience)
     try:
         result = work(connection)
         connection.execute("COMMIT")

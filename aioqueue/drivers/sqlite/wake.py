@@ -22,8 +22,8 @@ _THROUGH_PROC = sys.platform == "linux"  # an address has room for 107 bytes, an
 
 
 class Wakes:
-    """Who waits for what. A socket is there for each kind of change only while somebody here waits for it, so that a
-    process that only enqueues is never disturbed."""
+    """Who waits for what. A socket is there for each kind of change only once somebody here has waited for it, so that
+    a process that only enqueues is never disturbed."""
 
     def __init__(self, path: Path) -> None:
         self._folder = _Folder(path.with_name(f"{path.name}-wake"))
@@ -36,7 +36,7 @@ class Wakes:
         loop = asyncio.get_running_loop()
         with self._lock:
             self._waiting.setdefault(kind, []).append((loop, callback))
-            if kind not in self._bells:
+            if kind not in self._bells or self._bells[kind].loop.is_closed():
                 bell = self._folder.hang(_KINDS[kind], loop, lambda: self._call(kind))
                 if bell is not None:
                     self._bells[kind] = bell
@@ -44,12 +44,7 @@ class Wakes:
     def unsubscribe(self, kind: Wake, callback: Callable[[], object]) -> None:
         """Call it no more."""
         with self._lock:
-            left = [entry for entry in self._waiting.get(kind, ()) if entry[1] != callback]
-            self._waiting[kind] = left
-            bell = self._bells.get(kind)
-            if bell is not None and all(loop is not bell.loop for loop, _ in left):
-                del self._bells[kind]
-                bell.take_down()
+            self._waiting[kind] = [entry for entry in self._waiting.get(kind, ()) if entry[1] != callback]
 
     def announce(self, changed: Wake) -> None:
         """Wake who waits for any of this, here and elsewhere. From any thread; never blocks, never fails."""
@@ -60,7 +55,9 @@ class Wakes:
                 self._folder.ring(letter, but=None if bell is None else bell.name)
 
     def close(self) -> None:
-        """Take down what is still there."""
+        """Take down what is still there. Who still waits is woken once more, to find the file closed."""
+        for kind in _KINDS:
+            self._call(kind)
         with self._lock:
             for bell in self._bells.values():
                 bell.take_down()
