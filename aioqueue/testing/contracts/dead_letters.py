@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from aioqueue.drivers.base import Broker, Consumer, Delivery, Doomed, Driver, QueueCounts
@@ -67,6 +68,7 @@ class DeadLetters(Contract):
             await self.elapse(clock, 0.01)
         found, after = [], 0
         while page := await broker.dead_letters(limit=10, after=after):
+            await asyncio.sleep(0)
             assert len(page) <= 10
             found += [letter.id for letter in page]
             after = page[-1].key

@@ -90,6 +90,13 @@ class Publishing(Contract):
         await self.elapse(clock, 2)
         assert ids(await take(consumer, 1)) == ["job-1"]
 
+    async def test_a_short_delay_is_a_delay_too(self, broker: Broker, clock: ManualClock) -> None:
+        consumer = await self.consumer(broker)
+        await broker.publish([out(due=clock.now() + 1.5)])
+        assert await rest(broker, consumer) == []
+        await self.elapse(clock, 2)
+        assert ids(await take(consumer, 1)) == ["job-1"]
+
     async def test_a_message_due_in_the_past_comes_at_once(self, broker: Broker, clock: ManualClock) -> None:
         await broker.publish([out(due=clock.now() - 3600)])
         assert ids(await take(await self.consumer(broker), 1)) == ["job-1"]

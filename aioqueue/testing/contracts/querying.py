@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -84,6 +85,7 @@ class Querying(Contract):
         await store.save([record(f"job-{n:03}", task="even" if n % 2 == 0 else "odd") for n in range(50)])
         listed, after = [], ""
         while page := await store.records(RecordQuery(task="even"), 7, after):
+            await asyncio.sleep(0)
             assert len(page) <= 7
             listed += [each.id for each in page]
             after = page[-1].id

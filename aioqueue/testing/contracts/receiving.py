@@ -184,6 +184,7 @@ class Receiving(Contract):
         consumer = await self.consumer(broker)
         found: list[bytes] = []
         while len(found) < len(sent):
+            await asyncio.sleep(0)
             some = await consumer.receive(500)
             await consumer.ack(some)
             found += [delivery.body for delivery in some]
