@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from .commit.group import GroupCommit
 from .commit.patience import AWAY, patiently
@@ -21,7 +22,7 @@ from .core.context import running_message
 from .core.message import EMPTY_KWARGS, VERSION, Message
 from .core.record import Record, queued, same_call
 from .core.rules import Rules
-from .core.signature import Options, Signature
+from .core.signature import NO_OPTIONS, Options, Signature
 from .core.task import Task
 from .drivers.base import Commit, Entry
 from .errors import BrokerUnavailable, DuplicateJob, MessageTooLarge, NotEncodable
@@ -173,7 +174,7 @@ class Client:
                 labels = {**parent.labels, **(labels or {})}
             if parent.headers:
                 headers = {**parent.headers, **(headers or {})}
-        return Message(
+        message = Message(
             v=VERSION,
             id=options.id or self._ids(),
             task=name,
@@ -184,16 +185,21 @@ class Client:
             priority=settings.priority if priority is None else priority,
             due=due if due is not None and due > now else None,
             expires=expires,
+            by=by,
+            labels=labels,
+            parent=None if parent is None else parent.id,
+            root=root,
+        )
+        if options is NO_OPTIONS:
+            return message
+        return replace(
+            message,
             retries=options.retries,
             backoff=options.backoff,
             timeout=options.timeout,
             keep_results=options.keep_results,
             keep_failures=options.keep_failures,
-            by=by,
-            labels=labels,
-            headers=headers,
-            parent=None if parent is None else parent.id,
-            root=root,
+            headers=options.headers,
         )
 
     async def _write(self, batch: list[_Pending]) -> None:

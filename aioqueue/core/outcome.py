@@ -4,9 +4,10 @@ fields. Pure."""
 from __future__ import annotations
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from .message import Message, Unknown
-from .record import Error, Progress, Record
+from .record import Error, Progress, Record, queued
 from .state import Ended, Phase, State
 
 
@@ -85,14 +86,12 @@ def conclude(message: Message, run: Run, outcome: Outcome, now: float) -> Record
     spent = message.attempt + (run.started is not None)
     match outcome:
         case Succeeded(result):
-            # Written out: this is the path of nearly every job.
-            return Record(
-                id=message.id, task=message.task, state=State.SUCCEEDED, turn=message.turn, phase=Phase.ENDED,
-                delivery=run.delivery, queue=message.queue, priority=message.priority, attempt=spent,
-                attempts=run.attempts, crashes=run.crashes, enqueued=message.enqueued, due=message.due,
-                started=run.started, ended=now, error=run.last_error, result=Raw(result), progress=run.progress,
-                worker=run.worker, args=message.args, kwargs=message.kwargs, by=message.by, labels=message.labels,
-                parent=message.parent, root=message.root, forget=now + run.keep_results,
+            # Written out, and in two calls: this is the path of nearly every job, and CPython passes up to 15 keywords
+            # for 0.5 us, more of them for 4 us, by way of a dict.
+            return replace(
+                queued(message), state=State.SUCCEEDED, phase=Phase.ENDED, delivery=run.delivery, attempt=spent,
+                attempts=run.attempts, crashes=run.crashes, started=run.started, ended=now, error=run.last_error,
+                result=Raw(result), progress=run.progress, worker=run.worker, forget=now + run.keep_results,
             )  # fmt: skip
         case Failed(how, reason, error):
             return _ended(message, run, State.FAILED, now, spent, how=how, reason=reason, error=error)

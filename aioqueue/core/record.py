@@ -73,7 +73,7 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def queued(message: Message) -> Record:
     """The record a job starts with."""
-    return Record(
+    return Record(  # with 15 keywords, the most that CPython passes without making a dict
         id=message.id,
         task=message.task,
         state=State.QUEUED if message.due is None else State.SCHEDULED,
