@@ -83,9 +83,8 @@ async def _run(home: Path, screen: Screen, kill_import: bool) -> Figures:
 
 def _report(console: Console, figures: Figures, seconds: float) -> None:
     (file, main), *stopped = figures.items()
-    console.print(table_of_one(file, main))
+    console.print(table_of_one(file, [*main, Figure("seconds", f"{seconds}", "", True)]))
     console.print(table_of_many("stopped", dict(stopped)))
-    console.print(f"{seconds} s", highlight=False)
 
 
 def _off(figures: Figures) -> str:

@@ -74,17 +74,19 @@ class Ledger:
         """A number computed from the executions of chunks that fulfil the condition."""
         return self._number(f"SELECT {what} FROM executions e WHERE import = ? AND chunk > 0 AND {condition}", *values)
 
-    def holders(self) -> list[tuple[int, bool]]:
-        """The workers that hold chunks which are committed and have not ended, and whether they also run the import."""
-        return [(int(worker), bool(parent)) for worker, parent in self._target.query(_HOLDERS, self._import)]
+    def holders(self, least: int) -> list[tuple[int, bool]]:
+        """The workers that hold so many chunks which are committed and have not ended, and whether they also run the
+        import itself."""
+        return [(int(worker), bool(parent)) for worker, parent in self._target.query(_HOLDERS, self._import, least)]
 
     def _number(self, sql: str, *values: int) -> int:
         return int(self._target.query(sql, self._import, *values)[0][0] or 0)
 
 
 _HOLDERS = f"""
-SELECT DISTINCT worker, worker IN (SELECT worker FROM executions p WHERE p.import = e.import AND p.chunk = 0)
+SELECT worker, worker IN (SELECT worker FROM executions p WHERE p.import = e.import AND p.chunk = 0)
 FROM executions e WHERE import = ? AND chunk > 0 AND {COMMITTED} AND {BROKEN_OFF}
+GROUP BY worker HAVING count(*) >= ?
 """
 
 
@@ -119,6 +121,6 @@ def of_a_stopped_import(ledger: Ledger, ended: str, row: int, column: str, most_
         Figure("failed at", f"row {row:,}" if there else f"{ended}: {reason}", f"row {row:,}", there),
         Figure("chunks begun", begun, f"{most_chunks} at most", begun <= most_chunks),
         Figure("rows imported", rows, f"{most_rows:,} at most", rows <= most_rows),
-        exactly("chunks in after the stop", ledger.of_chunks("count(*)", IN_AFTER_THE_STOP), 0),
-        exactly("chunks begun after the end", ledger.of_chunks("count(*)", BEGUN_AFTER_THE_END), 0),
+        exactly("in after the stop", ledger.of_chunks("count(*)", IN_AFTER_THE_STOP), 0),
+        exactly("begun after the end", ledger.of_chunks("count(*)", BEGUN_AFTER_THE_END), 0),
     ]

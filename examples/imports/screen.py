@@ -74,7 +74,7 @@ def table_of_many(title: str, figures: Mapping[str, Sequence[Figure]]) -> Table:
     table = _table()
     table.add_column(title, no_wrap=True, min_width=max(map(len, figures)))
     for figure in next(iter(figures.values())):
-        table.add_column(figure.name, justify="right")
+        table.add_column(figure.name, justify="right", min_width=len("row 31,337"))
     for file, those in figures.items():
         table.add_row(file, *map(_value, those))
     return table

@@ -20,6 +20,7 @@ from .workers import Workers, read_kills
 
 LIMIT = 90.0  # seconds after which something is wrong
 BAD_ROW = 31_337
+_HELD = 3  # chunks that each worker holds when one of them is killed
 _LOOK = 0.05  # seconds between two looks at what happens
 
 
@@ -90,7 +91,7 @@ class Story:
     async def _kill_one(self, ledger: Ledger) -> None:
         """Kill one worker while it holds chunks whose rows are committed and whose jobs are not acknowledged. By
         default not the one that runs the import itself, so that progress goes on being reported."""
-        while len(holders := ledger.holders()) < 2:  # noqa: ASYNC110 - a table tells nobody of its changes
+        while len(holders := ledger.holders(_HELD)) < 2:  # noqa: ASYNC110 - a table tells nobody of its changes
             await asyncio.sleep(_LOOK)
         victim = next(worker for worker, runs_the_import in holders if runs_the_import == self._kill_import)
         self._crew.kill(victim)

@@ -14,11 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (
-    sys.executable, "-c",
-    "import asyncio, logging; logging.basicConfig(level=20); "
-    "from examples.imports.tasks import queue; asyncio.run(queue.worker().run())",
-)  # fmt: skip
+COMMAND = (str(Path(sys.executable).with_name("aioqueue")), "run", "examples.imports.tasks:queue")
 _PATIENCE = 5.0  # seconds a worker has to end before it is killed
 
 
