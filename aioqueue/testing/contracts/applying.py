@@ -132,6 +132,15 @@ class Applying(Contract):
         assert list(await pair.store.get(["job-1"])) == [cancelled]
         await self.is_settled(pair, consumer, clock)
 
+    async def test_an_outcome_that_differs_in_nothing_but_its_result_is_superseded_too(
+        self, pair: Pair, clock: ManualClock
+    ) -> None:
+        consumer, held = await self.running(pair)
+        first = ending(held, Succeeded(b"1"), clock.now())
+        await pair.store.save([first.record])
+        [verdict] = await pair.commit.apply(consumer, [ending(held, Succeeded(b"2"), clock.now())])
+        assert (verdict.standing, verdict.record) == (Standing.SUPERSEDED, first.record)
+
     async def test_an_apply_repeated_because_its_answer_was_lost_is_harmless(
         self, pair: Pair, clock: ManualClock
     ) -> None:

@@ -104,6 +104,12 @@ class Enqueueing(Contract):
         assert list(await pair.commit.enqueue([entry()])) == [done.record]
         assert await rest(pair.broker, consumer) == []
 
+    async def test_the_same_id_after_its_record_was_deleted_makes_no_second_message(self, pair: Pair) -> None:
+        await pair.commit.enqueue([entry()])
+        await pair.store.delete(["job-1"])
+        await pair.commit.enqueue([entry()])
+        assert ids(await rest(pair.broker, await self.consumer(pair.broker))) == ["job-1"]
+
     async def test_the_same_id_twice_in_one_batch_makes_one_job(self, pair: Pair) -> None:
         first, second = entry(args=Raw(b"[1]")), entry(args=Raw(b"[2]"))
         winners = await pair.commit.enqueue([first, entry("other"), first, second])

@@ -100,3 +100,19 @@ class Querying(Contract):
         assert await found(store, labels={"now": 1}) == ["job-1"]
         await store.delete(["job-1"])
         assert await found(store) == []
+
+    @needs(store="queries")
+    async def test_the_labels_of_a_record_that_lost_find_nothing(self, store: ResultStore) -> None:
+        await store.save([record(labels={"mine": 1})])
+        await store.save([record(labels={"theirs": 1})])
+        assert await found(store, labels={"mine": 1}) == ["job-1"]
+        assert await found(store, labels={"theirs": 1}) == []
+
+    @needs(store="queries")
+    async def test_labels_that_a_newer_record_lacks_find_it_no_more(self, store: ResultStore) -> None:
+        await store.save([record(labels={"old": 1, "both": 1})])
+        await store.save([record(turn=1, labels={"new": 1, "both": 2})])
+        assert await found(store, labels={"new": 1}) == ["job-1"]
+        assert await found(store, labels={"both": 2}) == ["job-1"]
+        assert await found(store, labels={"old": 1}) == []
+        assert await found(store, labels={"both": 1}) == []
