@@ -32,7 +32,7 @@ from .orchestrator import Ended, Orchestrator
 
 log = logging.getLogger("aioqueue.worker")
 
-SUSPECT_PAUSE = 1.0  # seconds; a suspect that finds another suspect running is given back for this long
+SUSPECT_PAUSES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)  # seconds; see _give_back_suspects
 
 
 class _Plan:
@@ -94,9 +94,19 @@ class Intake:
             suspected = suspected or attempt.suspect
             ready.append(attempt)
         if excess:
-            await self._orchestrator.release(excess, SUSPECT_PAUSE)
+            await self._give_back_suspects(excess)
         for attempt in ready:
             self._start(attempt, now)
+
+    async def _give_back_suspects(self, excess: Sequence[Delivery]) -> None:
+        # Not all for the same time: they would all come to the worker that looks first, which can start but one of
+        # them. So wherever no suspect runs the next one comes soon.
+        later: dict[float, list[Delivery]] = {}
+        first = self._random.randrange(len(SUSPECT_PAUSES))
+        for number, delivery in enumerate(excess, first):
+            later.setdefault(SUSPECT_PAUSES[number % len(SUSPECT_PAUSES)], []).append(delivery)
+        for pause, deliveries in later.items():
+            await self._orchestrator.release(deliveries, pause)
 
     async def _read_all(
         self, deliveries: Sequence[Delivery], now: float
@@ -206,9 +216,9 @@ class Intake:
 def _record_of_unreadable(delivery: Delivery, how: How, reason: str, now: float, keep: float) -> Record | None:
     """The record of a message of which little more than the id can be read; None if not even that."""
     header = codec.read_header(delivery.body)
-    if header is None or not isinstance(header.id, str) or not header.id:
+    if header is None or not isinstance(header.id, str) or not 0 < len(header.id) <= 255:
         return None
-    turn = header.turn if type(header.turn) is int else 0
+    turn = header.turn if type(header.turn) is int and 0 <= header.turn < 2**31 else 0
     return Record(
         id=header.id,
         task=header.task if isinstance(header.task, str) else "?",
