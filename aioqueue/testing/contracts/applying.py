@@ -162,6 +162,30 @@ class Applying(Contract):
         if pair.broker.capabilities.inspects:
             assert [letter.id for letter in await pair.broker.dead_letters()] == ["failed"]
 
+    async def test_the_same_transition_twice_in_one_batch_is_applied_once(self, pair: Pair, clock: ManualClock) -> None:
+        await pair.commit.enqueue([entry("again"), entry("failed")])
+        consumer = await self.consumer(pair.broker)
+        outcomes: dict[str, Outcome] = {"again": Retrying(clock.now(), "again"), "failed": FAILED}
+        once = [ending(each, outcomes[ids([each])[0]], clock.now()) for each in await take(consumer, 2)]
+        verdicts = await pair.commit.apply(consumer, [*once, *once])
+        assert [verdict.standing for verdict in verdicts[:2]] == [Standing.APPLIED] * 2
+        assert Standing.SUPERSEDED not in {verdict.standing for verdict in verdicts}
+        assert [decode(each.body).turn for each in await rest(pair.broker, consumer)] == [1]
+        if pair.broker.capabilities.inspects:
+            assert [letter.id for letter in await pair.broker.dead_letters()] == ["failed"]
+
+    async def test_two_turns_of_one_job_may_be_settled_in_one_batch(self, pair: Pair, clock: ManualClock) -> None:
+        # As after a worker that died once it had published the next turn.
+        consumer, first = await self.running(pair)
+        again = ending(first, Retrying(clock.now(), "again"), clock.now())
+        await pair.store.save([again.record])
+        await pair.broker.publish(again.publish)
+        [second] = await take(consumer, 1)
+        done = ending(second, DONE, clock.now())
+        await settle(pair.commit, consumer, [following(first, again.record), done])
+        assert list(await pair.store.get(["job-1"])) == [done.record]
+        await self.is_settled(pair, consumer, clock)
+
     async def test_a_worker_that_comes_after_another_finished_changes_nothing(
         self, pair: Pair, clock: ManualClock
     ) -> None:

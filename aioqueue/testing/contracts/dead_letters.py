@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from aioqueue.drivers.base import Broker, Consumer, Delivery, Doomed, Driver, QueueCounts
 from aioqueue.testing.clock import ManualClock
 
 from .jobs import bodies, ids, out, outs, raw, rest, take
 from .suite import Contract, needs
+
+ODD_IDS = {
+    "surrogate": rb"\ud800",
+    "nul": rb"\u0000",
+    "pair": rb"\ud83e\udd86",
+    "duck": b"\xf0\x9f\xa6\x86",
+    "long": b"x" * 100_000,
+}
 
 
 async def bury(
@@ -56,6 +66,19 @@ class DeadLetters(Contract):
         letters = await broker.dead_letters()
         assert sorted(letter.body for letter in letters) == sorted(strange)
         assert {(letter.id, letter.task) for letter in letters} == {(None, None)}
+
+    @needs(broker="inspects")
+    @pytest.mark.parametrize("id", ODD_IDS.values(), ids=ODD_IDS)
+    async def test_a_message_with_an_odd_id_can_be_set_aside(
+        self, broker: Broker, clock: ManualClock, id: bytes
+    ) -> None:
+        body = b'{"v":1,"id":"' + id + b'","task":"' + id + b'"}'
+        await broker.publish([raw("odd", body)])
+        consumer = await self.consumer(broker)
+        await bury(consumer, await take(consumer, 1), clock.now() + 1e6, "invalid")
+        [letter] = await broker.dead_letters()
+        assert letter.body == body
+        assert await rest(broker, consumer) == []
 
     @needs(broker="inspects")
     async def test_dead_letters_are_listed_oldest_first_a_page_at_a_time(
@@ -142,7 +165,7 @@ class DeadLetters(Contract):
         await broker.publish([out()])
         consumer = await self.consumer(broker)
         held = await take(consumer, 1)
-        await bury(consumer, held, clock.now() + 1e6)
+        await bury(consumer, [*held, *held], clock.now() + 1e6)
         await bury(consumer, held, clock.now() + 1e6)
         assert len(await broker.dead_letters()) == 1
 
