@@ -69,7 +69,7 @@ def test_an_unknown_option_or_value_is_refused(query: str) -> None:
     ],
 )
 def test_a_network_file_system_is_refused(path: str, refused: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "is_dir", lambda self: True)
+    monkeypatch.setattr(Path, "is_dir", lambda self: self == Path(path).parent)
     if refused is None:
         check_place(Path(path), MOUNTS)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from ...core.clock import Clock
 from ...core.message import Outgoing
@@ -127,22 +128,29 @@ class SqliteBroker:
         return await self._database.run(work, BrokerUnavailable)
 
     async def purge(self, queue: str) -> int:
-        """Drop what is ready or scheduled in the queue; what is held goes on. How many there were."""
+        """Drop what is ready or scheduled in the queue, in transactions of bounded size; what is held goes on. How many
+        there were."""
 
-        def work(connection: Connection) -> int:
-            return sum(
-                connection.execute(f"DELETE FROM message WHERE state = {state} AND queue = ?", (queue,)).rowcount
-                for state in (0, 1)
-            )
-
-        return await self._database.run(work, BrokerUnavailable)
+        total = 0
+        for state in ("state = 0", "state = 1"):
+            few = f"SELECT seq FROM message WHERE {state} AND queue = ? LIMIT ?"
+            work = partial(_delete, f"DELETE FROM message WHERE seq IN ({few})", (queue, _AT_ONCE))
+            dropped = _AT_ONCE
+            while dropped == _AT_ONCE:
+                dropped = await self._database.run(work, BrokerUnavailable)
+                total += dropped
+        return total
 
 
 def _forget(connection: sqlite3.Connection, now: float, monotonic: float) -> int:
     connection.execute("DELETE FROM fact WHERE until <= ?", (now,))
     connection.execute("DELETE FROM holder WHERE until <= ?", (monotonic,))
     few = "DELETE FROM dead WHERE key IN (SELECT key FROM dead WHERE forget <= ? LIMIT ?)"
-    return connection.execute(few, (now, _AT_ONCE)).rowcount
+    return _delete(few, (now, _AT_ONCE), connection)
+
+
+def _delete(statement: str, parameters: tuple[object, ...], connection: sqlite3.Connection) -> int:
+    return connection.execute(statement, parameters).rowcount
 
 
 def _discard(connection: sqlite3.Connection, keys: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ...core.clock import Clock
+from ...core.codec import encode_record
 from ...core.record import Record, supersedes
 from ...errors import BrokerUnavailable
 from ..base import Applied, Consumer, Entry, Standing, Transition
@@ -68,7 +69,7 @@ class SqliteCommit:
         # A job without a record has no later turn in the queue, so the cheaper statement will do.
         rows = messages.rows_of([entry.message for entry in entries], self._clock.now())
         insert(connection, "insert_message", rows)
-        records.note_labels(connection, [entry.record for entry in entries])
+        records.label(connection, [entry.record for entry in entries])
         connection.wakes |= Wake.MESSAGES
 
     def _apply_all(self, transitions: Sequence[Transition], connection: Connection) -> None:
@@ -89,7 +90,7 @@ class SqliteCommit:
             return Applied(Standing.LOST, old)
         if old is None or supersedes(new, old):
             insert(connection, "save_record", records.rows_of([new]))
-        elif not _is_same(new, old):
+        elif encode_record(new) != encode_record(old):
             return Applied(Standing.SUPERSEDED, old)
         # Else it was decided from the record that stands: what follows from that is still to be done.
         messages.ack(connection, [token])
@@ -107,10 +108,4 @@ class SqliteCommit:
             messages.bury(connection, doomed, now)
         if any(transition.record.final for transition in transitions):
             connection.wakes |= Wake.RECORDS
-        records.note_labels(connection, [transition.record for transition in transitions])
-
-
-def _is_same(one: Record, other: Record) -> bool:
-    return (one.turn, one.phase, one.delivery, one.state, one.ended) == (
-        other.turn, other.phase, other.delivery, other.state, other.ended,
-    )  # fmt: skip
+        records.relabel(connection, [transition.record for transition in transitions])

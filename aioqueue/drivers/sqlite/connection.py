@@ -133,13 +133,22 @@ def _create_private(path: Path) -> None:
     # Made under another name, and closed before it gets its own: closing any descriptor of a file gives up the locks
     # that this process holds on it, SQLite's too. The -wal and -shm files take their mode from this one.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    _touch(draft)
     try:
         os.link(draft, path)
     except FileExistsError:
         pass  # another process was faster
+    except OSError:
+        _touch(path)  # no hard links here
     finally:
         os.unlink(draft)
+
+
+def _touch(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        pass
 
 
 def _identity(path: Path) -> tuple[int, int]:

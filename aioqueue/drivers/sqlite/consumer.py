@@ -80,10 +80,11 @@ class SqliteConsumer:
     async def dead_letter(self, doomed: Sequence[Doomed]) -> None:
         """Set these aside with their reasons. One no longer ours is left as it is."""
         now = self._clock.now()
+        by_token = {one.delivery.token: one for one in doomed}  # one dead letter, though it be named twice
 
         def work(connection: Connection) -> None:
-            ours = messages.held(connection, [one.delivery.token for one in doomed])
-            messages.bury(connection, [one for one in doomed if one.delivery.token in ours], now)
+            ours = messages.held(connection, list(by_token))
+            messages.bury(connection, [one for token, one in by_token.items() if token in ours], now)
             messages.ack(connection, ours)
 
         if doomed:
@@ -138,7 +139,7 @@ class SqliteConsumer:
                 pass
             if nothing.due <= self._clock.now():
                 return
-            if await self._database.run(data_version, BrokerUnavailable, durable=False) != nothing.version:
+            if await self._database.version(BrokerUnavailable) != nothing.version:
                 return
 
     def _give_back(self, unwanted: _Claim) -> None:

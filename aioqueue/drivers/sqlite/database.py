@@ -22,20 +22,22 @@ _MOST_AT_ONCE = 64  # operations in one transaction: others want the file too
 class _Call(Generic[T]):
     """One operation on its way through a thread, and the future of who awaits it (None: nobody)."""
 
-    __slots__ = ("durable", "error", "future", "loop", "result", "undo", "work")
+    __slots__ = ("durable", "error", "future", "locks", "loop", "result", "undo", "work")
 
     def __init__(
         self,
         work: Callable[[Connection], T],
         future: asyncio.Future[T] | None,
         *,
-        durable: bool,
-        undo: Callable[[T], None] | None,
+        durable: bool = False,
+        locks: bool = True,
+        undo: Callable[[T], None] | None = None,
     ) -> None:
         self.work = work
         self.future = future
         self.loop = None if future is None else future.get_loop()
         self.durable = durable
+        self.locks = locks
         self.undo = undo
         self.result: T | None = None
         self.error: BaseException | None = None
@@ -125,9 +127,12 @@ class _Lane:
         return self._connection
 
     def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except sqlite3.Error:
+                pass  # whatever it was, the thread goes on
 
     def _transact(self, connection: Connection, calls: list[_Call[Any]]) -> Wake:
         durable = self._location.synchronous and any(call.durable for call in calls)
@@ -135,7 +140,7 @@ class _Lane:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
         wakes = Wake.NOTHING
-        if self._writes:
+        if self._writes and any(call.locks for call in calls):
             begin_writing(connection, self._location.patience)
         else:
             connection.execute("BEGIN")
@@ -232,45 +237,43 @@ class Database:
     ) -> T:
         """What `work` returned, committed. Without `durable` a power cut, but nothing less, may undo it. If the caller
         is cancelled while it runs, `undo` is called with the result on the caller's loop."""
-        if self._writer is None:
-            raise unavailable(f"{self.location.path} is not open")
-        return await self._await(self._writer, work, unavailable, durable=durable, undo=undo)
+        call = _Call(work, asyncio.get_running_loop().create_future(), durable=durable, undo=undo)
+        return await self._await(self._writer, call, unavailable)
 
     async def read(self, work: Callable[[Connection], T], unavailable: Unavailable) -> T:
         """What `work` returned, from what is committed by now."""
-        if self._writer is None:
-            raise unavailable(f"{self.location.path} is not open")
-        if self._reader is None:
+        if self._reader is None and self._writer is not None:
             self._reader = _Lane(self.location, self.wakes.announce, writes=False)
-        return await self._await(self._reader, work, unavailable, durable=False, undo=None)
+        call = _Call(work, asyncio.get_running_loop().create_future())
+        return await self._await(self._reader, call, unavailable)
+
+    async def version(self, unavailable: Unavailable) -> int:
+        """The data_version of the connection that writes, without keeping others from writing."""
+        call = _Call(data_version, asyncio.get_running_loop().create_future(), locks=False)
+        return await self._await(self._writer, call, unavailable)
 
     def submit(self, work: Callable[[Connection], object]) -> None:
         """Carry it out some time soon, if the file is open. Nobody hears of a failure."""
         if self._writer is not None:
-            self._writer.put(_Call(work, None, durable=False, undo=None))
+            self._writer.put(_Call(work, None))
 
-    async def _await(
-        self,
-        lane: _Lane,
-        work: Callable[[Connection], T],
-        unavailable: Unavailable,
-        *,
-        durable: bool,
-        undo: Callable[[T], None] | None,
-    ) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        lane.put(_Call(work, future, durable=durable, undo=undo))
+    async def _await(self, lane: _Lane | None, call: _Call[T], unavailable: Unavailable) -> T:
+        future = call.future
+        assert future is not None
+        if lane is None:
+            raise unavailable(f"{self.location.path} is not open")
+        lane.put(call)
         with translated(unavailable, self.location.path):
             try:
                 return await future
             except asyncio.CancelledError:
                 # The result may have come just before the cancellation did.
-                if not future.cancelled() and future.exception() is None and undo is not None:
-                    undo(future.result())
+                if not future.cancelled() and future.exception() is None and call.undo is not None:
+                    call.undo(future.result())
                 raise
 
 
 def data_version(connection: sqlite3.Connection) -> int:
-    """A number that changes when another connection has committed."""
+    """A number that changes when another connection than this one has committed."""
     version: int = connection.execute("PRAGMA data_version").fetchone()[0]
     return version

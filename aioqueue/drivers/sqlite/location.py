@@ -62,6 +62,8 @@ def check_place(path: Path, mounts: str | None = None) -> None:
     folder = path.parent
     if not folder.is_dir():
         raise ConfigurationError(f"{path} cannot be made: there is no folder {folder}; create it, or name another file")
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder: name a file")
     if mounts is None:
         try:
             mounts = Path("/proc/self/mounts").read_text("utf-8", "surrogateescape")

@@ -39,8 +39,15 @@ def rows_of(records: Iterable[Record]) -> list[tuple[object, ...]]:
     ]  # fmt: skip
 
 
-def note_labels(connection: sqlite3.Connection, records: Iterable[Record]) -> None:
-    """Make those with labels findable by them."""
+def relabel(connection: sqlite3.Connection, standing: Sequence[Record]) -> None:
+    """Make these findable by the labels they have now, and by no others."""
+    ids = as_json([record.id for record in standing])
+    connection.execute("DELETE FROM label WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+    label(connection, standing)
+
+
+def label(connection: sqlite3.Connection, records: Iterable[Record]) -> None:
+    """Make these, of which there was no record yet, findable by their labels."""
     rows = [(key, _plain(value), r.id) for r in records if r.labels for key, value in r.labels.items()]
     if rows:
         insert(connection, "insert_label", rows)

@@ -45,11 +45,12 @@ class SqliteStore:
             won = insert(connection, "save_record", rows)
             if any(record.final for record in records):
                 connection.wakes |= Wake.RECORDS
-            table.note_labels(connection, records)
-            ids = {record.id for record in records}
-            if won == len(records) == len(ids):
+            standing = {record.id: record for record in records}
+            if won == len(records) == len(standing):
+                table.relabel(connection, records)
                 return records
-            standing = table.fetch(connection, list(ids))
+            standing = table.fetch(connection, list(standing))
+            table.relabel(connection, list(standing.values()))
             return [standing[record.id] for record in records]
 
         return await self._database.run(work, StoreUnavailable) if records else ()
