@@ -95,8 +95,12 @@ class Intake:
             ready.append(attempt)
         if excess:
             await self._give_back_suspects(excess)
+        told = self._around.hooks.wanted(JobStarted)
         for attempt in ready:
-            self._start(attempt, now)
+            self._holdings.run(attempt)
+            self._executor.start(attempt)
+            if told:
+                self._tell(attempt, now)
 
     async def _give_back_suspects(self, excess: Sequence[Delivery]) -> None:
         # Not all for the same time: they would all come to the worker that looks first, which can start but one of
@@ -127,14 +131,11 @@ class Intake:
             raise
         return [(delivery, message, record) for (delivery, message, _), record in zip(read, records, strict=True)]
 
-    def _start(self, attempt: Attempt, now: float) -> None:
-        self._holdings.run(attempt)
-        self._executor.start(attempt)
-        hooks = self._around.hooks
-        if hooks.wanted(JobStarted):
-            message = attempt.message
-            waited = max(0.0, now - max(message.enqueued, message.due or 0.0))
-            hooks.send(JobStarted(message.id, message.task, attempt.run_number, attempt.delivery.redeliveries, waited))
+    def _tell(self, attempt: Attempt, now: float) -> None:
+        message = attempt.message
+        waited = max(0.0, now - max(message.enqueued, message.due or 0.0))
+        event = JobStarted(message.id, message.task, attempt.run_number, attempt.delivery.redeliveries, waited)
+        self._around.hooks.send(event)
 
     def _read(self, delivery: Delivery, now: float) -> Message | None:
         try:

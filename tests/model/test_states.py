@@ -103,10 +103,11 @@ def some(**given: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=given)
 
 
+names = texts.filter(bool)
 messages = st.builds(
     lambda fields: Message(**{"v": VERSION, "id": "job-1", "task": "t", "enqueued": NOW} | fields),
     some(
-        id=texts, task=texts, enqueued=numbers, args=raws, kwargs=raws, turn=st.integers(0, 9),
+        id=names, task=names, enqueued=numbers, args=raws, kwargs=raws, turn=st.integers(0, 9),
         attempt=st.integers(0, 9), queue=texts, priority=st.integers(0, 9), due=st.none() | numbers,
         expires=st.none() | numbers, retries=st.none() | st.integers(0, 99),
         backoff=st.none() | st.builds(Backoff, texts, numbers, numbers, st.booleans()),
