@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aioqueue import AioQueue
+from aioqueue import AioQueue, AioqueueError
 
 from . import faults
 from .characters import ROWS
@@ -44,15 +44,15 @@ def main(*, dedup: bool = True, kill_import: bool = False, as_json: bool = False
             console.print("interrupted")
             return 130
         except BaseException as error:
-            console.print(f"what the workers wrote is in {_keep_log(home)}", soft_wrap=True)
-            if not isinstance(error, DemoFailed):
+            _keep_log(console, home)
+            if not isinstance(error, DemoFailed | AioqueueError):
                 raise
-            console.print(f"the demo failed: {error}", style="red")
+            console.print(f"the demo failed: {error}", style="red", highlight=False, soft_wrap=True)
             return 1
         seconds = round(time.monotonic() - began, 1)
         off = _off(figures)
         if off:
-            console.print(f"what the workers wrote is in {_keep_log(home)}", soft_wrap=True)
+            _keep_log(console, home)
     _report(console, figures, seconds)
     if as_json:
         print(json.dumps(_as_json(figures, seconds)))
@@ -63,7 +63,8 @@ def main(*, dedup: bool = True, kill_import: bool = False, as_json: bool = False
 
 async def _run(home: Path, screen: Screen, kill_import: bool) -> Figures:
     if task := asyncio.current_task():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(each, task.cancel)
     url = os.environ.get("AIOQUEUE_URL") or f"sqlite:///{home / 'queue.db'}"
     environ = {
         "AIOQUEUE_URL": url,
@@ -76,6 +77,8 @@ async def _run(home: Path, screen: Screen, kill_import: bool) -> Figures:
     with workers(home, environ, 2) as crew:
         try:
             async with queue:
+                if not queue.connection.broker.capabilities.shared:
+                    raise DemoFailed(f"{queue!r} is of one process only; give a URL that two workers can share")
                 return await Story(home, screen, crew, queue, kill_import=kill_import).play()
         finally:
             (home / faults.HOLD_FILE).unlink(missing_ok=True)
@@ -102,10 +105,11 @@ def _as_json(figures: Figures, seconds: float) -> dict[str, object]:
     return {"seconds": seconds, "off": _off(figures), "figures": values}
 
 
-def _keep_log(home: Path) -> Path:
-    """Where the workers' log is from now on: the folder goes."""
-    handle, kept = tempfile.mkstemp(prefix="aioqueue-demo-", suffix=".log")
-    os.close(handle)
-    if (home / "workers.log").exists():
-        shutil.copyfile(home / "workers.log", kept)
-    return Path(kept)
+def _keep_log(console: Console, home: Path) -> None:
+    """Put the workers' log where it stays when the folder goes, and say where."""
+    log = home / "workers.log"
+    if log.exists():
+        handle, kept = tempfile.mkstemp(prefix="aioqueue-demo-", suffix=".log")
+        os.close(handle)
+        shutil.copyfile(log, kept)
+        console.print(f"what the workers wrote is in {kept}", highlight=False, soft_wrap=True)

@@ -37,6 +37,7 @@ COMMITTED = "committed NOT NULL"
 BROKEN_OFF = "ended IS NULL"  # by a kill; also, for a moment, those that run
 _BEGUN_AGAIN = "EXISTS (SELECT 1 FROM executions later WHERE later.job = e.job AND later.id > e.id {})"
 RETRIED = "error NOT NULL AND " + _BEGUN_AGAIN.format("AND later.committed NOT NULL AND later.error IS NULL")
+RETRIED_WITHOUT_NEED = f"attempt > 1 AND chunk NOT IN ({', '.join(map(str, sorted(faults.LOCKED)))})"
 REDELIVERED = f"{BROKEN_OFF} AND " + _BEGUN_AGAIN.format("")
 IN_AFTER_THE_STOP = "inserted > 0 AND committed > (SELECT stopped FROM imports i WHERE i.import = e.import)"
 BEGUN_AFTER_THE_END = (
@@ -103,6 +104,7 @@ def of_the_import(ledger: Ledger, path: Path, kills: Sequence[Kill]) -> list[Fig
         exactly("of them different", distinct, ROWS),
         exactly("chunks", ledger.of_chunks("count(DISTINCT chunk)", COMMITTED), CHUNKS),
         exactly("retries", ledger.of_chunks("count(*)", RETRIED), len(faults.LOCKED)),
+        exactly("retries of other chunks", ledger.of_chunks("count(*)", RETRIED_WITHOUT_NEED), 0),
         exactly("workers killed", sum(kill.exit_code == -signal.SIGKILL for kill in kills), 1),
         Figure(
             "redeliveries", redelivered, f"{broken_off:,}, as many as the kill broke off", redelivered == broken_off > 0
