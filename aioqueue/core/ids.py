@@ -22,6 +22,8 @@ class Ids:
         self._entropy = entropy
         self._pool = ""
         self._at = 0
+        self._millisecond = -1
+        self._time = ""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
 
@@ -30,7 +32,10 @@ class Ids:
         if at >= len(self._pool):
             self._pool, at = self._entropy(_POOL_BYTES).hex(), 0
         self._at = at + 20
-        return f"{int(self._now() * 1000):012x}{self._pool[at : at + 20]}"
+        millisecond = int(self._now() * 1000)
+        if millisecond != self._millisecond:
+            self._millisecond, self._time = millisecond, f"{millisecond:012x}"
+        return self._time + self._pool[at : at + 20]
 
     def _forget(self) -> None:
         # A forked child would hand out its parent's next ids.

@@ -11,7 +11,7 @@ from .record import Error, Progress, Record, queued
 from .state import Ended, Phase, State
 
 
-class Succeeded(Struct, frozen=True):
+class Succeeded(Struct, frozen=True, gc=False):
     """It returned; `result` is the encoded value."""
 
     result: bytes
@@ -62,7 +62,7 @@ class Interrupted(Struct, frozen=True):
 Outcome = Succeeded | Failed | Retrying | Deferred | Cancelled | Expired | Interrupted
 
 
-class Run(Struct, kw_only=True):
+class Run(Struct, kw_only=True, gc=False):
     """The facts of one run of a message, as its worker saw them. Lifetimes are in seconds."""
 
     worker: str

@@ -27,7 +27,7 @@ class Progress(Struct, frozen=True, omit_defaults=True):
     note: str | None = None
 
 
-class Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the store knows of a job. Times are seconds since 1970.
 
     `attempt` is the current or last attempt, from 1; 0 before the first. `attempts` is how many it may have, None while

@@ -40,14 +40,14 @@ class StoreCapabilities(Struct, frozen=True, kw_only=True):
     queries: bool  # records() and counts()
 
 
-class Token(Struct, frozen=True):
+class Token(Struct, frozen=True, gc=False):
     """One handing-over of one message; opaque above the driver."""
 
     message: int | str
     claim: int
 
 
-class Delivery(Struct, frozen=True, kw_only=True):
+class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """One handing-over of a message to one worker.
 
     `redeliveries` counts the earlier ones, `crashes` those whose lease ran out. `published` is when the broker took the
@@ -266,14 +266,14 @@ class Coordination(Protocol):
     async def unlease(self, key: str, holder: str) -> None: ...
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """A job to be enqueued: its message, and the record it starts with."""
 
     message: Outgoing
     record: Record
 
 
-class Transition(Struct, frozen=True, kw_only=True):
+class Transition(Struct, frozen=True, kw_only=True, gc=False):
     """A turn's end: the record it leaves, what follows, and the delivery it settles. With `dead` the message is set
     aside instead of forgotten."""
 
@@ -291,7 +291,7 @@ class Standing(Enum):
     LOST = "lost"  # the delivery is no longer ours, and nothing was done
 
 
-class Applied(Struct, frozen=True):
+class Applied(Struct, frozen=True, gc=False):
     """What became of a transition, and the record that stands, where it is known."""
 
     standing: Standing

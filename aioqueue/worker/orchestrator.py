@@ -30,7 +30,7 @@ log = logging.getLogger("aioqueue.worker")
 T = TypeVar("T")
 
 
-class Ended(Struct, frozen=True):
+class Ended(Struct, frozen=True, gc=False):
     """A turn that ended: the record it leaves. Without a message, its bytes could not be read; then the record's reason
     is why it is set aside, and there is no record if not even an id could be read."""
 
