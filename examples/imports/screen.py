@@ -73,8 +73,9 @@ def table_of_many(title: str, figures: Mapping[str, Sequence[Figure]]) -> Table:
     """A line a file, a column a figure."""
     table = _table()
     table.add_column(title, no_wrap=True, min_width=max(map(len, figures)))
-    for figure in next(iter(figures.values())):
-        table.add_column(figure.name, justify="right", min_width=len("row 31,337"))
+    for column in zip(*figures.values(), strict=True):
+        # Headings may wrap where the screen is narrow; figures may not.
+        table.add_column(column[0].name, justify="right", min_width=max(len(_value(figure)) for figure in column))
     for file, those in figures.items():
         table.add_row(file, *map(_value, those))
     return table
