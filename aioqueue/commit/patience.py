@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 AWAY = (BrokerUnavailable, StoreUnavailable)
 _FIRST, _LAST = 0.05, 1.0  # seconds
+_ANSWER = 1.0  # seconds that a call has, whatever is left of the patience: a server that is slow is not away
 
 
 class Pauses:
@@ -36,15 +37,22 @@ class Pauses:
 
 
 async def patiently(call: Callable[[], Awaitable[T]], *, patience: float, clock: Clock, random: Random) -> T:
-    """What `call` gives, repeated while the server is away, for at most `patience` seconds; then its last error.
-    Only for calls that may be repeated."""
+    """What `call` gives, repeated while the server is away, for at most `patience` seconds; then its last error, or
+    BrokerUnavailable if it did not come back at all. Only for calls that may be repeated, and cancelled."""
     deadline = clock.monotonic() + patience
     pauses = Pauses(random)
+    away: Exception | None = None
     while True:
         try:
-            return await call()
-        except AWAY:
+            async with asyncio.timeout(max(_ANSWER, deadline - clock.monotonic())) as limit:
+                return await call()
+        except AWAY as error:
+            away = error
             pause = pauses.next()
             if clock.monotonic() + pause >= deadline:
                 raise
             await asyncio.sleep(pause)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise away or BrokerUnavailable(f"no answer within our patience of {patience:g} s") from error
