@@ -146,6 +146,9 @@ class _Lane:
             connection.execute("BEGIN")
         try:
             for call in calls:
+                if call.future is not None and call.future.done():
+                    call.error = asyncio.CancelledError()  # given up while we waited for other processes
+                    continue
                 wakes |= _run_one(connection, call, alone=len(calls) == 1)
             connection.execute("COMMIT")
         except BaseException:
