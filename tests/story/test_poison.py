@@ -11,10 +11,10 @@ from aioqueue import JobFailed, State
 from .processes import Process, Story
 
 
-async def keep_alive(story: Story, **settings: object) -> None:
+async def keep_alive(story: Story) -> None:
     """Start a worker, and another whenever it dies."""
     while True:
-        await story.worker(**settings).ended(within=600)
+        await story.worker(lease=1).ended(within=600)
 
 
 async def poison_among(story: Story, good: int, seconds: float, workers: int) -> None:
@@ -22,7 +22,7 @@ async def poison_among(story: Story, good: int, seconds: float, workers: int) ->
     poison = await story.enqueue("die", retries=0)
     jobs = first + await story.enqueue_all("nap", seconds, times=good - len(first))
     async with asyncio.TaskGroup() as group:
-        keepers = [group.create_task(keep_alive(story, lease=1, concurrency=100)) for _ in range(workers)]
+        keepers = [group.create_task(keep_alive(story)) for _ in range(workers)]
         with pytest.raises(JobFailed) as failed:
             await poison.result(timeout=120)
         for job in jobs:
@@ -51,7 +51,7 @@ async def test_two_poisons_at_once_take_no_good_job_along(story: Story) -> None:
     poisons = [await story.enqueue("die") for _ in range(2)]
     jobs = await story.enqueue_all("nap", 0.2, times=10)
     async with asyncio.TaskGroup() as group:
-        keeper = group.create_task(keep_alive(story, lease=1))
+        keeper = group.create_task(keep_alive(story))
         for job in jobs:
             assert await job.result(timeout=120) == 0.2
         for poison in poisons:
