@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import resource
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from aioqueue.core.state import Phase
 from aioqueue.drivers.base import Driver, Entry, Standing, Transition
 from aioqueue.drivers.sqlite import drive
 from aioqueue.drivers.sqlite.location import Location
+from aioqueue.errors import BrokerUnavailable
 from aioqueue.testing.contracts import opened
 from aioqueue.testing.contracts.jobs import out, record
 
@@ -250,3 +252,33 @@ async def test_what_was_enqueued_before_a_kill_is_there_and_each_batch_whole(dri
     assert ready % 20 == 0
     assert ready // 20 in (safe + 1, safe + 2)  # the last one may have been committed, its answer not sent
     assert None not in await driver.store.get([f"job-{safe:06}-{i}" for i in range(20)])
+
+
+def fail_to_grow(path: Path, pipe: Pipe) -> None:
+    """Enqueue while the system lets no file grow, and again when it does."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    async def main() -> None:
+        async with opened(drive(Location(path=path), clock=SystemClock())) as driver:
+            assert driver.broker is not None
+            assert driver.commit is not None
+            await driver.commit.enqueue([entry("first")])
+            limit = os.stat(f"{path}-wal").st_size + 20_000
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            entries = [entry(f"job-{i}") for i in range(500)]
+            try:
+                await driver.commit.enqueue(entries)
+            except BrokerUnavailable:
+                pipe.send((await driver.broker.counts())["default"].ready)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            await driver.commit.enqueue(entries)
+            pipe.send((await driver.broker.counts())["default"].ready)
+
+    asyncio.run(main())
+
+
+async def test_a_write_that_the_system_fails_half_way_leaves_nothing_behind(path: Path) -> None:
+    child = Child(fail_to_grow, path)
+    assert await child.says() == 1
+    assert await child.says() == 501
+    assert await child.ended() == 0
