@@ -12,8 +12,9 @@ import typer
 from ..commit.patience import AWAY
 from ..errors import AioqueueError
 from ..worker.exit import ExitCode
-from . import run
+from . import enqueue, job, run, tasks
 from .load import CannotImport
+from .target import WaitCommand
 
 app = typer.Typer(
     name="aioqueue",
@@ -61,6 +62,10 @@ def _root(
 
 
 app.command(epilog=run.EPILOG)(run.run)
+# Unknown options pass as arguments, or else -5 could not be one; values.py refuses those that are meant as options.
+app.command(epilog=enqueue.EPILOG, cls=WaitCommand, context_settings={"ignore_unknown_options": True})(enqueue.enqueue)
+app.command(epilog=job.EPILOG, cls=WaitCommand)(job.job)
+app.command(epilog=tasks.EPILOG)(tasks.tasks)
 
 
 def call(arguments: Sequence[str]) -> int:

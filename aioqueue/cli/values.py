@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -31,15 +32,15 @@ def json_value(text: str) -> Any:
         return text
 
 
-def arguments(words: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
+def arguments(words: Iterable[str], options: Collection[str] = ()) -> tuple[list[Any], dict[str, Any]]:
     """Positional arguments and keywords, from `VALUE` and `name=VALUE`. Raises ConfigurationError for what looks like
-    an option, and for a keyword given twice."""
+    an option (it may be near one of `options`), and for a keyword given twice."""
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for word in words:
         keyword = _KEYWORD.fullmatch(word)
         if keyword is None:
-            args.append(_positional(word))
+            args.append(_positional(word, options))
         elif keyword[1] in kwargs:
             raise ConfigurationError(f"argument {keyword[1]!r} is given twice")
         else:
@@ -47,12 +48,14 @@ def arguments(words: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
     return args, kwargs
 
 
-def _positional(word: str) -> Any:
+def _positional(word: str, options: Collection[str]) -> Any:
     value = json_value(word)
     if word.startswith("-") and value is word:
+        option = word.partition("=")[0]
+        near = get_close_matches(option, options, 1)
+        advice = f"did you mean {near[0]}?" if near else "see --help."
         raise ConfigurationError(
-            f"there is no option {word.partition('=')[0]}; a text that starts with a dash goes in JSON's quotes: "
-            f"""'"{word}"'"""
+            f"there is no option {option}: {advice} (A text that starts with a dash goes in JSON's quotes.)"
         )
     return value
 
