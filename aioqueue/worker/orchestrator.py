@@ -185,4 +185,6 @@ def _say(record: Record) -> None:
 
 def _say_superseded(item: Ended, winner: Record) -> None:
     if item.record is not None and winner.phase == Phase.ENDED:
-        log.warning("job %s was %s meanwhile; what happened here was dropped", winner.id, winner.state)
+        asked_for = winner.state is State.CANCELLED
+        level = logging.INFO if asked_for else logging.WARNING
+        log.log(level, "job %s was %s meanwhile; what happened here was dropped", winner.id, winner.state)
