@@ -327,7 +327,7 @@ class Crossing:
             return Altered(found.path, f"the {spell(type(sent))} would arrive as another one")
         under_any = self.annotation is Any or (self._untyped and found.path and isinstance(got, _JSON_TYPES))
         if under_any or self._fits(value) or (isinstance(sent, type(got)) and not isinstance(sent, bool)):
-            advice = "; pass what JSON has (for a dataclass a dict), or, where the task is known, annotate it with its type" if under_any else ""
+            advice = "; annotate it with its type, or pass what JSON has (say, a dict)" if under_any else ""
             return Altered(found.path, f"a {spell(type(sent))} would arrive as a {spell(type(got))}{advice}")
         return WrongType(found.path, f"Expected {spell(type(got))}, got {spell(type(sent))}")
 
