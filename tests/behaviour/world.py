@@ -17,6 +17,8 @@ from aioqueue.testing import World, run_virtual
 
 T = TypeVar("T")
 
+LONGEST = 20_000.0  # virtual seconds a test may take: what hangs fails soon
+
 
 class MakeQueue(Protocol):
     """Makes a queue on the driver, or the pair of drivers, that the test runs on."""
@@ -50,7 +52,7 @@ def in_virtual_time(test: Callable[[World], Coroutine[Any, Any, None]]) -> Calla
     """The test, run on a loop whose time is virtual."""
 
     def run() -> None:
-        run_virtual(test)
+        run_virtual(test, limit=LONGEST)
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
