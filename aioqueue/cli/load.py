@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pkgutil
 import sys
 import traceback
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -47,7 +47,7 @@ def _import(name: str, attribute: str) -> ModuleType:
     if sys.path[:1] not in ([""], [here]):
         sys.path.insert(0, here)
     try:
-        return import_module(name)
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if missing == name or name.startswith(f"{missing}."):
@@ -78,10 +78,9 @@ def _failed(name: str, error: BaseException) -> CannotImport:
 
 
 def _own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    # The outermost frames are ours and the import system's; they say nothing about the module.
-    ours = str(Path(__file__).parents[1])
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    return [frame for frame in frames if not frame.filename.startswith(ours)]
+    # Frames of ours and of the import system say nothing about the module.
+    ours = (str(Path(__file__).parents[1]), str(Path(importlib.__file__).parent), "<frozen")
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
 
 
 def _last_lines(error: BaseException) -> str:

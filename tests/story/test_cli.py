@@ -74,7 +74,11 @@ class Shop:
         log = self.folder / f"log-{len(self.processes)}"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "aioqueue", *words], cwd=self.folder, stdout=subprocess.PIPE, stderr=out
+                [sys.executable, "-m", "aioqueue", *words],
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=out,
+                env={name: value for name, value in os.environ.items() if not name.startswith("AIOQUEUE_")},
             )
         self.processes.append(process)
         return Running(process, log)
