@@ -199,7 +199,7 @@ class Client:
             timeout=options.timeout,
             keep_results=options.keep_results,
             keep_failures=options.keep_failures,
-            headers=options.headers,
+            headers=headers,
         )
 
     async def _write(self, batch: list[_Pending]) -> None:
