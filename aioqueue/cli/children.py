@@ -26,11 +26,11 @@ class Child:
         self.process = process
         self.line = line
 
-    def tell(self) -> None:
-        """Pass a signal on."""
+    def tell(self, count: int) -> None:
+        """Say how many signals there were. Not by a signal: it may hear one by itself, and must not count it twice."""
         try:
-            self.process.send_signal(signal.SIGTERM)
-        except ProcessLookupError:
+            self.line.send(bytes([count]))
+        except OSError:
             pass  # it has ended by itself meanwhile
 
     async def ready(self) -> bool:
@@ -72,20 +72,20 @@ class Children:
     def drain(self) -> None:
         """Ask all to end."""
         self._asked.set()
-        self._tell_all()
+        self._tell_all(1)
 
     def interrupt(self) -> None:
         """Ask all to end now."""
-        self.drain()
+        self._tell_all(2)
 
     def force(self) -> None:
         """Have all end at once."""
-        self._tell_all()
+        self._tell_all(3)
         asyncio.get_running_loop().call_later(_KILL, self._kill_all)
 
-    def _tell_all(self) -> None:
+    def _tell_all(self, count: int) -> None:
         for child in self._running.values():
-            child.tell()
+            child.tell(count)
 
     def _kill_all(self) -> None:
         for child in self._running.values():
@@ -100,7 +100,7 @@ class Children:
                 self.drain()
             self._tried.set()
             if self._asked.is_set():
-                # Killed by the first signal: it had not even started.
+                # Killed by a signal of its own: it had not even started.
                 return 0 if code == -signal.SIGTERM else _as_exit_code(code)
             if code == ExitCode.DRAINED and self._burst:
                 return code
@@ -126,13 +126,13 @@ class Children:
                 process = await asyncio.create_subprocess_exec(
                     *self._arguments(index, theirs.fileno()),
                     pass_fds=[theirs.fileno()],
-                    # A terminal's Ctrl-C goes to its whole process group: they are to hear of it once, from us.
+                    # A terminal's Ctrl-C goes to its whole process group: they are to hear of it from us.
                     start_new_session=True,
                 )
             child = self._running[index] = Child(process, ours)
             log.info("worker %d is process %d", index + 1, process.pid)
             if self._asked.is_set():
-                child.tell()
+                child.tell(1)
             if index == 0 and not self._introduced and await child.ready():
                 self._introduced = True
                 self._tried.set()

@@ -70,10 +70,10 @@ class Ending:
         at_latest(END_PATIENCE + _SLACK, code, "it could not give back all it holds; its leases run out")
         self._worker.interrupt()
 
-    def close(self, code: ExitCode) -> None:
-        """The worker has ended like this; what is left in the process may not hold it up for long."""
+    def close(self, code: int) -> None:
+        """The worker has ended with this exit code; what is left in the process may not hold it up for long."""
         left = asyncio.all_tasks() - {asyncio.current_task()}
-        if left or code is not ExitCode.DRAINED:
+        if left or code == ExitCode.INTERRUPTED:
             at_latest(_LEFTOVERS, code, "it ends without waiting for what still runs")
         else:
             at_latest(_SLACK, code, "it ends without waiting for threads that still run")

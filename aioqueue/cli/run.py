@@ -106,11 +106,19 @@ def run(
     with Signals() as signals:
         try:
             return serve(told, signals)
-        except AioqueueError:
-            raise
-        except Exception:
+        except Exception as error:
+            known = _only(error)
+            if isinstance(known, AioqueueError):
+                raise known from error
             log.critical("the worker ended with an error", exc_info=True)
             return 1
+
+
+def _only(error: BaseException) -> BaseException:
+    """The error that a group was made for, where it was one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _supervise(told: Serving, processes: int, level: logs.Level, format: logs.Format) -> int:

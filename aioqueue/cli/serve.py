@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -43,7 +41,7 @@ class Serving:
 
 def serve(told: Serving, signals: Signals) -> int:
     """Run one worker until it ends; the exit code. Raises ConfigurationError, or BrokerUnavailable."""
-    parent = None if told.parent is None else _follow(told.parent)
+    parent = None if told.parent is None else _follow(told.parent, signals)
     queue = load(told.target)
     logs.adopt()
     worker = queue.worker(
@@ -70,7 +68,11 @@ async def _serve(
         async with queue:
             if loop is not None:
                 _introduce(queue, worker, loop)
-            code = await worker.run()
+            try:
+                code = await worker.run()
+            except Exception:
+                ending.close(1)
+                raise
             log.info("ended: %s", code.name.lower())
             ending.close(code)
     return code
@@ -92,19 +94,22 @@ def _loop() -> tuple[Callable[[], asyncio.AbstractEventLoop] | None, str]:
     return uvloop.new_event_loop, "uvloop"
 
 
-def _follow(descriptor: int) -> socket.socket:
-    """The socket to the parent. When that dies, however it dies, the socket ends, and this process drains."""
+def _follow(descriptor: int, signals: Signals) -> socket.socket:
+    """The socket to the parent, which sends how many signals there were: a number, so that one which reaches parent
+    and child both, as from a service manager, is still one. When the parent dies, however it dies, the socket ends,
+    and this process drains."""
     parent = socket.socket(fileno=descriptor)
     parent.set_inheritable(False)
 
-    def watch() -> None:
+    def listen() -> None:
         try:
-            parent.recv(1)
+            while count := parent.recv(1):
+                signals.reach(count[0])
         except OSError:
             pass  # as good as the end
-        os.kill(os.getpid(), signal.SIGTERM)
+        signals.reach(1)
 
-    threading.Thread(target=watch, name="aioqueue parent", daemon=True).start()
+    threading.Thread(target=listen, name="aioqueue parent", daemon=True).start()
     return parent
 
 

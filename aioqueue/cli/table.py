@@ -13,12 +13,15 @@ def show(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> None:
     # Here and not above: it takes longer to import than most commands take to run.
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else _NO_LIMIT, markup=False, emoji=False, highlight=False)
     shape = box.SIMPLE_HEAD if terminal and heads else None
-    table = Table(*heads, box=shape, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    columns = [Column(head, overflow="fold") for head in heads]
+    table = Table(
+        *columns, box=shape, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
+    )
     if not heads:
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")

@@ -74,15 +74,21 @@ class Signals:
         for number in NUMBERS:
             signal.signal(number, self._heed)
 
-    def _heed(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
-        if self.count >= 3:
+    def reach(self, count: int) -> None:
+        """As if so many signals had come by now: for another way by which the end is asked for. From any thread."""
+        if count <= self.count:
+            return
+        self.count = count
+        if count >= 3:
             self._force()
         elif self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(self._tell)
             except RuntimeError:
                 return  # the loop has closed: there is nothing left to end
+
+    def _heed(self, number: int, frame: FrameType | None) -> None:
+        self.reach(self.count + 1)
 
     def _tell(self) -> None:
         if self._target is None:
