@@ -118,6 +118,10 @@ async def _enqueue(queue: AioQueue, call: Signature[Any], wait: bool, limit: flo
     import msgspec
 
     async with opened(queue):
+        if wait:
+            from .follow import store_of
+
+            store_of(queue)  # without a store there is nothing to wait for: say so before anything is sent
         job = await call.enqueue()
         if not wait:
             print(msgspec.json.encode({"id": job.id}).decode() if json else job.id)

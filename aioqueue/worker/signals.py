@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,6 +14,9 @@ from typing import Protocol, Self
 from .exit import ExitCode
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
+
+# Seconds in which two signals are one: `timeout` and many a wrapper signal their child, and then their whole group.
+_ONE = 0.1
 
 
 class Drainable(Protocol):
@@ -38,6 +42,7 @@ class Signals:
         self.count = 0
         self._force = force
         self._told = 0
+        self._last = -_ONE
         self._target: Drainable | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._before: dict[signal.Signals, object] = {}
@@ -88,7 +93,10 @@ class Signals:
                 return  # the loop has closed: there is nothing left to end
 
     def _heed(self, number: int, frame: FrameType | None) -> None:
-        self.reach(self.count + 1)
+        now = time.monotonic()
+        if now - self._last >= _ONE:
+            self._last = now
+            self.reach(self.count + 1)
 
     def _tell(self) -> None:
         if self._target is None:

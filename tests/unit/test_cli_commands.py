@@ -113,6 +113,16 @@ def test_a_task_that_is_not_known_here_is_sent_by_its_name(shop: Any, capsys: Ou
     assert call(["enqueue", "elsewhere", "1", "--by-name"]) == 0
 
 
+def test_without_results_there_is_nothing_to_wait_for_and_nothing_is_sent(
+    shop: Any, capsys: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIOQUEUE_RESULTS", "none")
+    assert call(["enqueue", "--url", f"sqlite:///{tmp_path}/other.db", "add", "1", "--wait"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "keeps no results" in captured.err
+
+
 def test_an_id_that_belongs_to_another_call_is_refused(shop: Any, capsys: Output) -> None:
     assert call(["enqueue", "add", "1", "--id", "x"]) == call(["enqueue", "add", "1", "--id", "x"]) == 0
     assert call(["enqueue", "add", "2", "--id", "x"]) == 2
