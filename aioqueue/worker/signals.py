@@ -15,7 +15,8 @@ from .exit import ExitCode
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
-# Seconds in which two signals are one: `timeout` and many a wrapper signal their child, and then their whole group.
+# Seconds in which a signal that is not answered yet swallows the next: `timeout` and many a wrapper signal their child,
+# and then once more their whole group.
 _ONE = 0.1
 
 
@@ -94,7 +95,8 @@ class Signals:
 
     def _heed(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if now - self._last >= _ONE:
+        answered = self._told >= min(self.count, 2)
+        if answered or now - self._last >= _ONE:
             self._last = now
             self.reach(self.count + 1)
 

@@ -32,7 +32,7 @@ class Target:
 
 
 def send(number: signal.Signals = signal.SIGTERM) -> None:
-    time.sleep(0.11)  # two within a tenth of a second are one
+    time.sleep(0.11)  # one that comes sooner, and before the last is answered, is the same one
     os.kill(os.getpid(), number)
 
 
