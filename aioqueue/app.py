@@ -189,7 +189,8 @@ class AioQueue:
 
     async def enqueue_many(self, signatures: Iterable[Signature[R]]) -> list[Job[R]]:
         """Make jobs of all these calls, in order; durable when it returns. Every call is checked before the first is
-        sent. Up to 10,000 are taken all or none; more go in several such batches."""
+        sent. Up to 10,000 are taken all or none; more go in several such batches. Raises DuplicateJob, after the others
+        were made, if an id is that of another call."""
         return await self._client.enqueue_many(signatures)
 
     def job(self, id: str) -> Job[Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -60,16 +61,15 @@ class Client:
         self._ids = ids
         self._random = random
         self._ready = ready
-        self._commit: Commit | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._buffer: GroupCommit[_Pending] = GroupCommit(self._write)
+        self._buffer: GroupCommit[_Pending] | None = None
         self.now = clock.now
 
     def connect(self, commit: Commit) -> GroupCommit[_Pending]:
         """Send through this commit from now on. The caller runs `send` with the buffer that is given back."""
-        self._commit = commit
         self._loop = asyncio.get_running_loop()
-        self._buffer = GroupCommit(self._write)
+        # Bound to its commit: what is on its way when the queue is closed goes where it was meant to.
+        self._buffer = GroupCommit(partial(self._write, commit))
         return self._buffer
 
     async def send(self, buffer: GroupCommit[_Pending]) -> None:
@@ -82,7 +82,7 @@ class Client:
 
     def disconnect(self) -> None:
         """Connect anew at the next call."""
-        self._commit = None
+        self._buffer = None
 
     async def enqueue(
         self, task: Task[..., Any, ..., Any] | str, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: Options
@@ -90,12 +90,13 @@ class Client:
         """Make a job of the call; durable when this returns. See Task.enqueue."""
         entry = self._entry(task, args, kwargs, options)
         while True:
-            if self._commit is None or asyncio.get_running_loop() is not self._loop:
-                await self._ready()
             buffer = self._buffer
-            if not buffer.full():
+            if buffer is None or asyncio.get_running_loop() is not self._loop:
+                await self._ready()
+            elif buffer.full():
+                await buffer.room()  # by then the queue may have been closed, and be another one
+            else:
                 break
-            await buffer.room()  # by then the queue may have been closed, and be another one
         pending = _Pending(entry, asyncio.get_running_loop().create_future())
         buffer.add(pending)
         try:
@@ -113,20 +114,19 @@ class Client:
             entries.append(self._entry(call.task, call.args, call.kwargs, call.how))
             if len(entries) % 1000 == 0:
                 await asyncio.sleep(0)  # other handlers live on this loop too
-        await self._ready()
-        jobs: list[Job[R]] = []
+        commit = await self._ready()
+        winners: list[Record] = []
         for start in range(0, len(entries), _BATCH):
-            batch = entries[start : start + _BATCH]
-            winners = await self._patiently(batch)
-            jobs += [self._job(entry, winner) for entry, winner in zip(batch, winners, strict=True)]
-        return jobs
+            winners += await self._patiently(commit, entries[start : start + _BATCH])
+        others = "of the other calls jobs were made"
+        return [self._job(entry, winner, others) for entry, winner in zip(entries, winners, strict=True)]
 
-    def _job(self, entry: Entry, winner: Record) -> Job[Any]:
+    def _job(self, entry: Entry, winner: Record, otherwise: str = "nothing was enqueued") -> Job[Any]:
         ours = entry.record
         if winner is not ours and not same_call(winner, ours):
             raise DuplicateJob(
                 f"job {ours.id} exists already, as a call of {winner.task!r} with other arguments; "
-                "nothing was enqueued: choose another id"
+                f"{otherwise}: choose another id"
             )
         return Job(ours.id, self.desk)
 
@@ -202,9 +202,9 @@ class Client:
             headers=headers,
         )
 
-    async def _write(self, batch: list[_Pending]) -> None:
+    async def _write(self, commit: Commit, batch: list[_Pending]) -> None:
         try:
-            winners = await self._patiently([pending.entry for pending in batch])
+            winners = await self._patiently(commit, [pending.entry for pending in batch])
         except asyncio.CancelledError:
             for pending in batch:
                 _fail(pending, BrokerUnavailable("the queue was closed meanwhile; the job may or may not be enqueued"))
@@ -213,7 +213,7 @@ class Client:
             if len(batch) > 1 and not isinstance(error, AWAY):
                 # One message that cannot be taken fails its own caller only.
                 for pending in batch:
-                    await self._write([pending])
+                    await self._write(commit, [pending])
                 return
             for pending in batch:
                 _fail(pending, error)
@@ -222,10 +222,8 @@ class Client:
             if not pending.done.done():
                 pending.done.set_result(winner)
 
-    async def _patiently(self, entries: list[Entry]) -> list[Record]:
+    async def _patiently(self, commit: Commit, entries: list[Entry]) -> list[Record]:
         # Repeating is safe: an entry whose answer was lost is found by its id.
-        commit = self._commit
-        assert commit is not None
         winners = await patiently(
             lambda: commit.enqueue(entries),
             patience=self.settings.patience,
