@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from aioqueue import BrokerUnavailable
 from aioqueue.cli.load import load
 from aioqueue.cli.main import call
 
@@ -159,3 +161,17 @@ def test_help_and_version(capsys: Output) -> None:
         assert "aioqueue run shop:queue" in (out := capsys.readouterr().out) or "Examples:" in out
     assert call(["--version"]) == 0
     assert capsys.readouterr().out.startswith("aioqueue ")
+
+
+def test_a_server_that_is_away_is_one_line_and_another_exit_code(
+    shop: Any, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> None:
+        raise BrokerUnavailable("no answer from\nthe server within 10 s")
+
+    monkeypatch.setattr(shop, "open", away)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
+    for words in (["enqueue", "add", "1"], ["job", "x"], ["run", "--burst"]):
+        assert call(words) == 1
+        assert capsys.readouterr().err.splitlines()[-1] == "aioqueue: no answer from the server within 10 s"
