@@ -134,6 +134,16 @@ async def test_a_file_that_is_removed_is_made_anew(story: Story) -> None:
         assert await job.result(timeout=60) == 0
 
 
+@pytest.mark.parametrize("place", ["a-folder", "a-file/queue.db"])
+async def test_a_place_where_no_file_can_be_is_refused_in_words(story: Story, place: str) -> None:
+    (story.folder / "a-folder").mkdir()
+    (story.folder / "a-file").touch()
+    story.url = f"sqlite:///{story.folder / place}"
+    with pytest.raises(AioqueueError, match=place.partition("/")[0]) as raised:
+        await story.queue(patience=0.2).signature("nap", 0).enqueue()
+    assert in_one_line(raised.value)
+
+
 async def test_a_file_in_a_folder_that_is_gone_is_refused_in_words(story: Story) -> None:
     folder = story.folder / "gone"
     story.url = f"sqlite:///{folder / 'queue.db'}"
