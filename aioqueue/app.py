@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -175,6 +176,8 @@ class AioQueue:
         is logged."""
 
         def register(listener: Listener) -> Listener:
+            if inspect.iscoroutinefunction(listener):
+                raise ConfigurationError(f"listener {listener!r} is async, and nobody would await it: write a def")
             self.hooks.listen(event, listener)
             return listener
 

@@ -113,7 +113,7 @@ def check_priority(value: int) -> int:
 
 def check_retries(value: int) -> int:
     """The number of retries. Raises ConfigurationError for anything but 0, 1, 2 …"""
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < 2**31:
         raise ConfigurationError(f"retries is {value!r}: give a whole number from 0 up")
     return value
 

@@ -12,6 +12,7 @@ import pytest
 from aioqueue import AioQueue, ConfigurationError, Context
 from aioqueue.connection import Connection, connect
 from aioqueue.core.clock import Clock
+from aioqueue.core.events import Event
 from aioqueue.errors import DuplicateTask
 from aioqueue.settings import Settings
 
@@ -135,6 +136,7 @@ NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001
         ({"priority": True}, "0 to 9"),
         ({"retries": -1}, "retries"),
         ({"retries": 1.5}, "retries"),
+        ({"retries": 2**31}, "retries"),
         ({"timeout": 0}, "timeout is 0"),
         ({"backoff": lambda n, e: 1}, "cannot travel"),
         ({"backoff": []}, "at least one"),
@@ -243,3 +245,10 @@ def test_a_worker_wants_a_list_of_queues() -> None:
 
 def test_its_repr_hides_passwords() -> None:
     assert "secret" not in repr(AioQueue("plugin://user:secret@host/0"))
+
+
+def test_a_listener_is_a_plain_function() -> None:
+    async def listener(event: Event) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="nobody would await it"):
+        AioQueue("memory://").on(Event)(listener)
