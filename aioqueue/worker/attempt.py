@@ -178,6 +178,11 @@ class Attempt:
         (`Context.cancelled`), and one that does not look is given up in time."""
         if self.ending is None:
             self.ending = why
+        if self.handle is not None:
+            # Not at once: a task that is cancelled before its first step never comes to its settling.
+            self.handle.get_loop().call_soon(self._cancel)
+
+    def _cancel(self) -> None:
         if self.handle is not None and self.call is None:
             self.handle.cancel()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 
 from aioqueue import AioQueue, Context, ExitCode, JobCancelled, JobFailed, State
-from aioqueue.core.events import JobReleased, WorkerStopped
+from aioqueue.core.events import JobReleased, JobStarted, LeaseLost, WorkerStopped
 from aioqueue.testing import World
 from aioqueue.worker import executor
+from aioqueue.worker.attempt import Ending
 
 from .world import Ledger, MakeQueue, at_work, in_state, in_virtual_time, queue_in, until, working
 
@@ -486,3 +488,28 @@ async def test_middleware_that_hangs_before_the_task_ends_at_the_timeout(world: 
         with pytest.raises(JobFailed) as caught:
             await (await work.enqueue()).result()
     assert caught.value.ended == "timeout"
+
+
+@in_virtual_time
+async def test_an_attempt_that_is_ended_before_its_first_step_ends_at_once(world: World) -> None:
+    queue = queue_in(world)
+    ran, lost = list[int](), list[LeaseLost]()
+    queue.on(LeaseLost)(lost.append)
+
+    @queue.on(JobStarted)
+    def end(event: JobStarted) -> None:
+        (it,) = [each for each in gc.get_objects() if isinstance(each, executor.Executor) and each.running]
+        it.end(next(iter(it.running)), Ending.LOST)
+
+    @queue.task
+    async def work() -> None:
+        ran.append(1)
+        await for_ever()
+
+    stopped: list[WorkerStopped] = []
+    queue.on(WorkerStopped)(stopped.append)
+    async with working(queue):
+        await work.enqueue()
+        await asyncio.sleep(1)
+        assert len(lost) == 1
+    assert [each.abandoned for each in stopped] == [0]
