@@ -149,7 +149,7 @@ class Orchestrator:
             self._holdings.let_go(item.delivery)
             if verdict.standing is Standing.LOST and verdict.record != item.record:
                 log.warning("job %s: another worker has it by now; what happened here was dropped", _id(item))
-            elif item.record is not None:
+            elif item.record is not None and item.record.phase == Phase.ENDED:  # of a late message, a turn that runs
                 if item.record.state is not State.SUCCEEDED:
                     _say(item.record)
                 if wanted:

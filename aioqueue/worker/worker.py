@@ -99,6 +99,8 @@ class Worker:
             if self.host.lifespan is not None:
                 state = await stack.enter_async_context(self.host.lifespan(self.host))
             consumer = await self._consume(connection.broker)
+            if consumer is None:
+                return self.exit_code
             stack.push_async_callback(consumer.close)
             shift = Shift(self, connection, consumer, state)
             stack.callback(shift.close)
@@ -131,12 +133,15 @@ class Worker:
         """Set once running attempts are to end."""
         return self._interrupting
 
-    async def _consume(self, broker: Broker) -> Consumer:
+    async def _consume(self, broker: Broker) -> Consumer | None:
+        # None: it was drained while the broker was away.
         pauses = Pauses(self.host.random)
         while True:
             try:
                 return await broker.consumer(self.queues, self.name, self.settings.lease)
             except AWAY as error:
+                if self._draining.is_set():
+                    return None
                 log.warning("the broker is away, trying again: %s", error)
                 await asyncio.sleep(pauses.next())
 

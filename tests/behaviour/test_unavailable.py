@@ -212,3 +212,21 @@ async def test_opening_fails_after_our_patience_with_nothing_left_behind(
     database = connection.broker._database  # type: ignore[attr-defined]
     await queue.close()
     assert database._writer is None
+
+
+@in_virtual_time
+async def test_a_worker_that_has_not_found_its_broker_yet_can_be_drained(world: World) -> None:
+    queue = queue_in(world)
+
+    async def away(*args: Any) -> Any:
+        raise BrokerUnavailable("away")
+
+    async with queue:
+        broker: Any = queue.connection.broker
+        broker.consumer = away
+        worker = queue.worker()
+        running = asyncio.create_task(worker.run())
+        await asyncio.sleep(60)
+        worker.drain()
+        async with asyncio.timeout(5):
+            assert await running is ExitCode.DRAINED
