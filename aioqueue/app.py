@@ -213,8 +213,8 @@ class AioQueue:
     ) -> Worker:
         """A worker for this queue; `await it.run()` runs it inside any program, `it.drain()` ends it in good order.
 
-        `queues` are served in this order, by default the one the settings name. With `burst` it ends when nothing is
-        left that is due.
+        `queues` are served in this order, by default the one that the settings name, then those that tasks name. With
+        `burst` it ends when nothing is left that is due. Raises ConfigurationError.
         """
         given = {"concurrency": concurrency, "grace": grace}
         changed = {key: value for key, value in given.items() if value is not None}

@@ -24,8 +24,8 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a job. Times are aware datetimes in UTC, durations seconds.
 
     `attempt` is the current or last attempt, from 1, and 0 before the first; `attempts` is how many it may have, once a
-    worker has seen it. `waited` is how long the last attempt waited to start, `ran` how long it ran; None: not known, or
-    not yet. `how` and `reason` say how it ended, or why it waits. `args` and `kwargs` are as they crossed, in JSON's
+    worker has seen it. `waited` is how long the last attempt waited to start, `ran` how long it ran; None: not known,
+    or not yet. `how` and `reason` say how it ended, or why it waits. `args` and `kwargs` are as they crossed, in JSON's
     types.
     """
 

@@ -350,7 +350,10 @@ class Shift:
 def _queues(
     tasks: Mapping[str, Task[..., Any, ..., Any]], settings: Settings, given: Iterable[str] | None
 ) -> tuple[str, ...]:
-    queues = tuple(dict.fromkeys(given if given is not None else (settings.queue,)))
+    if given is None:
+        # A task that names a queue wants it served, by whoever knows the task.
+        given = (settings.queue, *(task.rules.queue for task in tasks.values() if task.rules.queue is not None))
+    queues = tuple(dict.fromkeys(given))
     if isinstance(given, str) or not queues:
         raise ConfigurationError(f"queues is {given!r}: give a list of names")
     return queues
