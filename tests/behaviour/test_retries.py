@@ -285,7 +285,7 @@ async def test_a_delayed_job_is_never_early(make: MakeQueue, delay: float) -> No
         await work.options(delay=delay).enqueue("delay")
         await work.options(eta=datetime.now(UTC) + timedelta(seconds=delay)).enqueue("eta")
         for _, at in await ledger.until(2):
-            assert start + delay <= at <= start + delay + 1
+            assert start + delay <= at <= start + delay + 3
 
 
 async def test_a_thousand_jobs_due_at_the_same_moment_all_run_once_and_none_early(make: MakeQueue) -> None:
