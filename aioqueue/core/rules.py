@@ -118,7 +118,10 @@ def _errors(given: object, name: str) -> tuple[type[BaseException], ...]:
 
 
 def _run_in(function: Callable[..., Any], given: str | None) -> RunIn:
-    is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
+    body = inspect.unwrap(function)
+    if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
+        raise ConfigurationError("it is a generator, whose body would never run; return a list instead of yielding")
+    is_async = inspect.iscoroutinefunction(body)
     if given is None:
         return RunIn.LOOP if is_async else RunIn.THREAD
     if given not in set(RunIn):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -252,3 +253,17 @@ def test_a_listener_is_a_plain_function() -> None:
 
     with pytest.raises(ConfigurationError, match="nobody would await it"):
         AioQueue("memory://").on(Event)(listener)
+
+
+def test_a_generator_is_no_task() -> None:
+    queue = AioQueue("memory://")
+
+    def numbers() -> Iterator[int]:
+        yield 1
+
+    async def letters() -> AsyncIterator[str]:
+        yield "a"
+
+    for function in (numbers, letters):
+        with pytest.raises(ConfigurationError, match="never run"):
+            queue.task(function)
