@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aioqueue import AioQueue, Job
+from aioqueue import AioQueue, Job, State
 from aioqueue.drivers.base import DeadLetter, QueueCounts
 
 from .ledger import VARIABLE, Ledger
@@ -160,6 +160,13 @@ class Story:
     async def dead_letters(self) -> Sequence[DeadLetter]:
         """What was set aside."""
         return await (await self.own.open()).broker.dead_letters(limit=100_000)
+
+    async def stands(self, job: Job[Any], state: State) -> None:
+        """Wait until the job's record says so."""
+        deadline = time.monotonic() + 60
+        while (found := (await job.info()).state) is not state:
+            assert time.monotonic() < deadline, f"job {job.id} is {found}, and not {state}"
+            await asyncio.sleep(_LOOK)
 
     async def is_over(self) -> None:
         """Wait until no message is left, neither waiting nor held."""

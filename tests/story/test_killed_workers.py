@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from aioqueue import State
@@ -9,27 +11,29 @@ from aioqueue import State
 from .processes import NOISE, Story
 
 
-async def kill_in_mid_task(story: Story, lease: float) -> None:
-    """Kill a worker whose job has just begun, and hold its successor to the promise."""
-    first = story.worker(lease=lease)
+async def kill_in_mid_task(story: Story, lease: float, after: float) -> None:
+    """Kill a worker so many seconds after its job has begun, and hold the other one to the promise."""
+    workers = {each.pid: each for each in (story.worker(lease=lease), story.worker(lease=lease))}
+    await story.ready(*workers.values())
     job = await story.enqueue("nap", 3600)
-    await story.ledger.sees("begin", job=job.id)
-    second = story.worker(lease=lease)
-    await story.ready(second)
-    killed = first.kill()
-    began = (await story.ledger.sees("begin", 2, job=job.id, within=lease + 60))[1]
-    assert began.pid == second.pid
-    assert began.at - killed <= lease + 1 + NOISE
-    assert (began.attempt, began.redeliveries, began.crashes) == (1, 1, 1)
+    (first,) = await story.ledger.sees("begin", job=job.id)
+    await asyncio.sleep(after)  # it is how far the job had come
+    killed = workers.pop(first.pid).kill()
+    second = (await story.ledger.sees("begin", 2, job=job.id, within=lease + 60))[1]
+    assert second.pid in workers
+    assert second.at - killed <= lease + 1 + NOISE
+    assert (second.attempt, second.redeliveries, second.crashes) == (1, 1, 1)
 
 
-async def test_a_killed_workers_job_runs_again_within_its_lease_and_a_second(story: Story) -> None:
-    await kill_in_mid_task(story, lease=2)
+@pytest.mark.parametrize("after", [0, 3])
+async def test_a_killed_workers_job_runs_again_within_its_lease_and_a_second(story: Story, after: float) -> None:
+    await kill_in_mid_task(story, 2, after)
 
 
 @pytest.mark.soak
-async def test_a_killed_workers_job_runs_again_within_its_lease_and_a_second_by_default(story: Story) -> None:
-    await kill_in_mid_task(story, lease=story.own.settings.lease)
+@pytest.mark.parametrize("after", [0, 20])
+async def test_a_killed_workers_job_runs_again_in_time_by_default(story: Story, after: float) -> None:
+    await kill_in_mid_task(story, story.own.settings.lease, after)
 
 
 async def test_the_killed_run_is_visible_and_spends_no_attempt(story: Story) -> None:

@@ -83,10 +83,13 @@ async def test_a_queued_job_that_is_cancelled_never_runs(story: Story) -> None:
     assert story.ledger.runs() == {other.id: 1}
 
 
-async def test_a_running_job_that_is_cancelled_ends(story: Story) -> None:
+@pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING])
+async def test_a_running_job_that_is_cancelled_ends(story: Story, state: State) -> None:
+    # For a moment after it has begun it still stands as queued.
     worker = story.worker()
     job = await story.enqueue("nap", 3600)
     await story.ledger.sees("begin", job=job.id)
+    await story.stands(job, state)
     assert await story.own.job(job.id).cancel("nobody wants it")
     with pytest.raises(JobCancelled, match="nobody wants it"):
         await job.result(timeout=0)
