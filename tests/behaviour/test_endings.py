@@ -513,3 +513,13 @@ async def test_an_attempt_that_is_ended_before_its_first_step_ends_at_once(world
         await asyncio.sleep(1)
         assert len(lost) == 1
     assert [each.abandoned for each in stopped] == [0]
+
+
+async def test_a_worker_that_has_ended_is_no_consumer_any_more() -> None:
+    async with AioQueue("memory://") as queue:
+        broker: Any = queue.connection.broker
+        async with at_work(queue) as worker:
+            while not broker.consumers:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert worker.exit_code is ExitCode.DRAINED
+        assert broker.consumers == set()
