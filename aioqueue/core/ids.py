@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from weakref import WeakMethod
 
 from .clock import Clock
 
@@ -25,7 +26,8 @@ class Ids:
         self._millisecond = -1
         self._time = ""
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget)
+            forget = WeakMethod(self._forget)  # what is registered is kept for the life of the process
+            os.register_at_fork(after_in_child=lambda: (it := forget()) and it())
 
     def __call__(self) -> str:
         at = self._at
