@@ -64,7 +64,7 @@ def test_it_says_so_when_it_is_used_from_a_second_event_loop() -> None:
         first.run(use())
         for wrong in (use, ask, batch):
             with pytest.raises(ConfigurationError, match="another event loop"):
-                second.run(wrong())
+                second.run(asyncio.wait_for(wrong(), 10))
         first.run(close())
         second.run(use())
         second.run(close())
