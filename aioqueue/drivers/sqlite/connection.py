@@ -7,7 +7,7 @@ import random
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntFlag
 from pathlib import Path
@@ -71,8 +71,8 @@ def connect(location: Location, *, writes: bool = True) -> Connection:
     return connection
 
 
-def begin_writing(connection: Connection, patience: float) -> None:
-    """BEGIN IMMEDIATE, waiting for others as long as that. Blocks."""
+def begin_writing(connection: Connection, patience: float, wanted: Callable[[], bool] = lambda: True) -> None:
+    """BEGIN IMMEDIATE, waiting for others as long as that, and as long as it is still wanted. Blocks."""
     # SQLite's own waiting backs off to 100 ms a nap, while a commit takes one: with eight processes the file then lies
     # idle most of the time, and some wait for a second. So it is told not to wait (see `connect`).
     deadline, nap = time.monotonic() + patience, _FIRST_NAP
@@ -81,7 +81,7 @@ def begin_writing(connection: Connection, patience: float) -> None:
             connection.execute("BEGIN IMMEDIATE")
             return
         except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() >= deadline:
+            if not is_busy(error) or time.monotonic() >= deadline or not wanted():
                 raise
         time.sleep(random.uniform(0.5, 1.0) * nap)
         nap = min(nap * 1.5, _LONGEST_NAP)

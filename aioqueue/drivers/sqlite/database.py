@@ -42,10 +42,15 @@ class _Call(Generic[T]):
         self.result: T | None = None
         self.error: BaseException | None = None
 
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for it any more who did before."""
+        return self.future is not None and self.future.done()
+
     def deliver(self) -> None:
         """On the future's loop: hand over the result, or undo what nobody waits for any more."""
         assert self.future is not None
-        if self.future.done():  # cancelled
+        if self.given_up:
             if self.error is None and self.undo is not None:
                 self.undo(self.result)  # type: ignore[arg-type]
         elif self.error is not None:
@@ -90,7 +95,7 @@ class _Lane:
         call = self._pending.get()
         try:
             while call is not None:
-                if call.future is None or not call.future.done():  # else withdrawn in time
+                if not call.given_up:
                     calls.append(call)
                 if len(calls) == _MOST_AT_ONCE:
                     return calls
@@ -141,12 +146,12 @@ class _Lane:
             self._durable = durable
         wakes = Wake.NOTHING
         if self._writes and any(call.locks for call in calls):
-            begin_writing(connection, self._location.patience)
+            begin_writing(connection, self._location.patience, lambda: not all(call.given_up for call in calls))
         else:
             connection.execute("BEGIN")
         try:
             for call in calls:
-                if call.future is not None and call.future.done():
+                if call.given_up:
                     call.error = asyncio.CancelledError()  # given up while we waited for other processes
                     continue
                 wakes |= _run_one(connection, call, alone=len(calls) == 1)
