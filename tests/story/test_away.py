@@ -61,6 +61,15 @@ async def test_enqueue_says_so_after_its_patience_and_works_again_afterwards(sto
         assert await job.result(timeout=60) == 0
 
 
+async def test_a_first_call_that_has_to_connect_keeps_to_its_patience_too(story: Story) -> None:
+    await story.enqueue("nap", 0)
+    with locked(story):
+        began = time.monotonic()
+        with pytest.raises(BrokerUnavailable):
+            await story.queue(patience=1).signature("nap", 0).enqueue()
+        assert time.monotonic() - began <= 1 + NOISE
+
+
 async def test_a_short_absence_is_not_noticed(story: Story) -> None:
     call = story.own.signature("nap", 0)
     await call.enqueue()
