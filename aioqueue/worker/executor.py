@@ -1,15 +1,17 @@
-"""The executor: room for so many attempts at once. It starts them, holds them to their limits, and hands on how each
-ended. Taking messages and settling them is not its business."""
+"""The executor: slots for so many attempts at once, and a short line before them. It starts them, holds them to their
+limits, and hands on how each ended. Taking messages and settling them is not its business."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from ..core.outcome import Outcome
 from .attempt import Attempt, Ending
 from .deadlines import Deadlines
+from .pace import LONGEST_WAIT, Pace
 
 log = logging.getLogger("aioqueue.worker")
 
@@ -17,16 +19,26 @@ END_PATIENCE = 5.0  # seconds an attempt has to end once it was asked to
 
 
 class Executor:
-    """At most `concurrency` attempts run at once. `ended` is called, once, with each attempt and its outcome; it must
-    not raise or wait."""
+    """At most `concurrency` attempts run at once. `ended` is called, once, with each attempt and its outcome, and
+    `returned` with those that are given back from the line without having run; neither may raise or wait."""
 
-    def __init__(self, concurrency: int, grace: float, ended: Callable[[Attempt, Outcome], None]) -> None:
+    def __init__(
+        self,
+        concurrency: int,
+        grace: float,
+        ended: Callable[[Attempt, Outcome], None],
+        returned: Callable[[Sequence[Attempt]], None],
+    ) -> None:
         self.concurrency = concurrency
+        self.line: deque[Attempt] = deque()  # received ahead, and waiting for a slot
         self.running: dict[Attempt, None] = {}  # in the order they were given a slot
         self.abandoned: set[Attempt] = set()  # asked to end, and running on all the same; they hold no slot
         self.suspect: Attempt | None = None
         self._grace = grace
         self._ended = ended
+        self._returned = returned
+        self._pace = Pace(concurrency)
+        self._closed_line = False
         self._loop = asyncio.get_running_loop()
         self._deadlines: Deadlines[Attempt] = Deadlines(self._too_late)
         self._space = asyncio.Event()
@@ -34,25 +46,63 @@ class Executor:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def free(self) -> int:
+        """For how many attempts there is room: those that have a slot at once, and those that get one in a moment."""
+        return self.concurrency + self._pace.ahead() - len(self.running) - len(self.line)
+
     async def room(self) -> int:
-        """How many slots are free; waits for the first."""
-        await self._space.wait()
-        return self.concurrency - len(self.running)
+        """As `free`; waits for the first."""
+        while (free := self.free()) <= 0:
+            self._space.clear()
+            await self._space.wait()
+        return free
 
     async def idle(self) -> None:
-        """Wait until nothing runs."""
+        """Wait until nothing runs, and nothing waits to."""
         await self._idle.wait()
 
     def start(self, attempt: Attempt) -> None:
-        """Give the attempt a slot. The caller asked for room before."""
-        running = self.running
-        running[attempt] = None
+        """Give the attempt a slot, as soon as one is free."""
         if attempt.suspect:
             self.suspect = attempt
-        if len(running) >= self.concurrency:
-            self._space.clear()
         self._idle.clear()
+        if len(self.running) < self.concurrency:
+            self._launch(attempt)
+            return
+        self.line.append(attempt)
+        if len(self.line) == 1:
+            self._loop.call_later(LONGEST_WAIT, self._check_line, attempt)
+        if self._closed_line:
+            self.return_line()
+
+    def _launch(self, attempt: Attempt) -> None:
+        self.running[attempt] = None
         attempt.handle = self._loop.create_task(self._run(attempt))
+
+    def _check_line(self, first: Attempt) -> None:
+        if not self.line:
+            return
+        if self.line[0] is first:
+            self._pace.broke()
+            self.return_line()
+        else:
+            self._loop.call_later(LONGEST_WAIT, self._check_line, self.line[0])
+
+    def return_line(self) -> None:
+        """Give back what waits for a slot: another worker may have one."""
+        waiting = list(self.line)
+        self.line.clear()
+        if self.suspect in waiting:
+            self.suspect = None
+        if not self.running:
+            self._idle.set()
+        if waiting:
+            self._returned(waiting)
+
+    def close_line(self) -> None:
+        """Start nothing any more but what has a slot already."""
+        self._closed_line = True
+        self.return_line()
 
     def begin(self, attempt: Attempt) -> None:
         """The attempt's body starts now: so does its time."""
@@ -79,9 +129,12 @@ class Executor:
             self._deadlines.strike(attempt, attempt.timeout)
         if attempt is self.suspect:
             self.suspect = None
-        self._space.set()
-        if not running:
+        self._pace.ended += 1
+        if self.line:
+            self._launch(self.line.popleft())
+        elif not running:
             self._idle.set()
+        self._space.set()
         self._ended(attempt, outcome)
 
     def end(self, attempt: Attempt, why: Ending) -> None:

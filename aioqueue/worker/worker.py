@@ -166,7 +166,7 @@ class Shift:
         self.orchestrator = Orchestrator(
             connection.commit, consumer, self.holdings, host.hooks, host.clock, host.random, settings.keep_dead
         )
-        self.executor = Executor(settings.concurrency, settings.grace, self._ended)
+        self.executor = Executor(settings.concurrency, settings.grace, self._ended, self._returned)
         self.intake = Intake(
             host.tasks, settings, self.around, self.executor, self.orchestrator, self.holdings, connection.gate
         )
@@ -240,6 +240,9 @@ class Shift:
                 await asyncio.sleep(pauses.next())
 
     async def _room(self) -> int:
+        room_now = self.executor.free()
+        if room_now > 0 and not self.orchestrator.buffer.full():
+            return room_now
         room = asyncio.ensure_future(self._space())
         drained = asyncio.ensure_future(self.worker.draining.wait())
         try:
@@ -255,6 +258,7 @@ class Shift:
         return await self.executor.room()
 
     async def _finish(self) -> ExitCode:
+        self.executor.close_line()
         if not await self._idle_within(self.worker.settings.grace):
             self.executor.end_all(Ending.STOPPING)
             await self._idle_within(END_PATIENCE, interruptible=False)
@@ -278,6 +282,10 @@ class Shift:
     async def _settled(self) -> None:
         await self.executor.idle()
         await self.orchestrator.buffer.drained()
+
+    def _returned(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            self.orchestrator.give_back(attempt.delivery)
 
     def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
         if isinstance(outcome, Interrupted):

@@ -61,10 +61,14 @@ class Scene:
     def __init__(self, world: World, concurrency: int = 2, grace: float = 30.0) -> None:
         self.world = world
         self.ended: list[tuple[float, Stub, Outcome]] = []
-        self.executor = Executor(concurrency, grace, self._ended)
+        self.returned: list[Stub] = []
+        self.executor = Executor(concurrency, grace, self._ended, self._returned)
 
     def _ended(self, attempt: Any, outcome: Outcome) -> None:
         self.ended.append((round(self.world.clock.monotonic(), 3), attempt, outcome))
+
+    def _returned(self, attempts: Any) -> None:
+        self.returned += attempts
 
     def start(self, body: Callable[[], Coroutine[Any, Any, None]], **options: Any) -> Stub:
         stub: Any = Stub(self.world, body, **options)
