@@ -151,6 +151,8 @@ class AioQueue:
         """
 
         def register(function: Callable[..., Any]) -> Task[..., Any, ..., Any]:
+            if not inspect.isroutine(function):
+                raise ConfigurationError(f"{function!r} is no function; @queue.task takes a def or an async def")
             rules = {key: value for key, value in options.items() if key != "name"}
             wire = check_name(options.get("name", getattr(function, "__name__", "")), "a task's name")
             if wire in self.tasks:

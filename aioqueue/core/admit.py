@@ -53,7 +53,7 @@ def admit(
     """What to do with a message, given the job's record (None if there is none) and how often it took a worker down."""
     if record is not None and (record.turn, record.phase) >= (message.turn, Phase.ENDED):
         return Drop(record)
-    if message.expires is not None and now >= message.expires:
+    if message.expires is not None and message.attempt == 0 and now >= message.expires:
         return Conclude(Expired(f"expired: it had not started by its limit, {now - message.expires:.1f} s ago"))
     if crashes >= rules.max_crashes:
         return Conclude(Failed(Ended.CRASHES, f"set aside: its worker died {crashes} times while it ran"))

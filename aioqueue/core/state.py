@@ -35,7 +35,8 @@ MOVES: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset(_UNSTARTED),
     # Back to queued: its worker died, or gave it back unspent.
     State.RUNNING: frozenset({State.RETRYING, State.SCHEDULED, State.QUEUED, *_ENDS}),
-    State.RETRYING: frozenset({State.QUEUED, *_UNSTARTED}),
+    # Never expired: it had started in time.
+    State.RETRYING: frozenset({State.QUEUED, *_UNSTARTED} - {State.EXPIRED}),
     State.SUCCEEDED: frozenset(),
     # Reopened by a person: the failed job, and with it what its failure had cancelled.
     State.FAILED: frozenset({State.QUEUED}),

@@ -40,7 +40,7 @@ waiting    -       yes       yes    -       -        -         -      yes       
 scheduled  -       yes       yes    yes     -        -         yes    yes       yes
 queued     -       yes       -      yes     -        -         yes    yes       yes
 running    -       yes       yes    -       yes      yes       yes    yes       -
-retrying   -       yes       yes    yes     -        -         yes    yes       yes
+retrying   -       yes       yes    yes     -        -         yes    yes       -
 succeeded  -       -         -      -       -        -         -      -         -
 failed     -       -         yes    -       -        -         -      -         -
 cancelled  yes     -         -      -       -        -         -      -         -
@@ -273,7 +273,7 @@ def test_admission_never_runs_what_ended_expired_crashed_too_often_or_is_unknown
     rules = Rules(max_crashes=most, unknown_patience=patience)
     verdict = admit(message, record, crashes, known=known, now=now, rules=rules, random=random)
     over = record is not None and (record.turn, record.phase) >= (message.turn, Phase.ENDED)
-    expired = message.expires is not None and now >= message.expires
+    expired = message.expires is not None and message.attempt == 0 and now >= message.expires
     match verdict:
         case Drop(standing):
             assert over

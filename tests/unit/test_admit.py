@@ -103,3 +103,8 @@ def test_deferrals_double_from_one_second_to_sixty_less_up_to_half_in_jitter() -
     for times, most in [(0, 1), (1, 2), (2, 4), (5, 32), (6, 60), (7, 60), (10**9, 60)]:
         drawn = [deferral(times, random) for _ in range(200)]
         assert most / 2 <= min(drawn) < max(drawn) <= most
+
+
+def test_a_job_that_has_started_in_time_is_tried_again_past_its_limit() -> None:
+    message = Message(v=VERSION, id="a", task="t", enqueued=1.0, turn=1, attempt=1, expires=NOW - 5)
+    assert admit(message, None, 0, known=True, now=NOW, rules=RULES, random=Random(0)) == START

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ def test_a_queue_is_inert_until_it_is_used(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConfigurationError, match="not open"):
         _ = queue.connection
+
+
+def test_what_is_no_function_is_refused_as_a_task() -> None:
+    queue = AioQueue("memory://")
+    wrongs: list[Any] = [partial(print, 1), Path, 7]
+    for wrong in wrongs:
+        with pytest.raises(ConfigurationError, match="is no function"):
+            queue.task(wrong)
 
 
 def test_it_opens_at_the_first_call_and_when_a_job_is_asked_after(tmp_path: Path) -> None:
