@@ -11,7 +11,7 @@ import asyncio
 LONGEST_WAIT = 0.1  # seconds; what was received ahead and has no slot by then is given back
 _WAIT = 0.02  # seconds that a job received ahead is expected to wait for its slot
 _WINDOW = 0.01  # seconds that are measured at least
-_MOST = 4  # times the slots
+_MOST = 2  # times the slots
 
 
 class Pace:
