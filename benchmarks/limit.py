@@ -35,6 +35,7 @@ def _database(at: Conditions, name: str) -> Iterator[sqlite3.Connection]:
     database = sqlite3.connect(at.folder / f"{name}.db", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
+    database.execute("PRAGMA wal_autocheckpoint=4000")  # as our driver has it: else we would be compared by that
     database.executescript(_SCHEMA)
     yield database
     database.close()
