@@ -38,7 +38,6 @@ Lifespan = Callable[["AioQueue"], AbstractAsyncContextManager[Any]]
 class SettingsArguments(TypedDict, total=False):
     """The settings that AioQueue takes as arguments; see settings.Settings. Durations are seconds or a timedelta."""
 
-    namespace: str
     queue: str
     retries: int
     timeout: float | timedelta | None

@@ -13,7 +13,7 @@ from .core.clock import Clock
 from .core.durations import seconds
 from .core.message import Label
 from .core.record import Error, Progress, Record, replace
-from .core.state import Ended, Phase, State
+from .core.state import Ended, Phase, State, may_move
 from .drivers.base import ResultStore
 from .errors import JobCancelled, JobFailed, ResultExpired, ResultTimeout, Unsupported
 
@@ -160,7 +160,7 @@ class Desk:
         """End the job; see Job.cancel."""
         while True:
             record = await self.record(id)
-            if record.final:
+            if not may_move(record.state, State.CANCELLED):
                 return record.state is State.CANCELLED
             # A turn that has ended is followed by one already on its way: that is the one to end.
             turn = record.turn + 1 if record.phase == Phase.ENDED else record.turn

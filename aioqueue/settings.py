@@ -43,7 +43,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     results: str | None = "same"  # "same": the broker's own server; None: no results are kept; else a URL
-    namespace: str = "aioqueue"
     queue: str = "default"
 
     retries: int = 3
@@ -293,7 +292,6 @@ class _Duration(msgspec.Struct, frozen=True):
 KEYS: dict[str, _Kind] = {
     "url": _Url(),
     "results": _Results(),
-    "namespace": _Name(),
     "queue": _Name(),
     "retries": _Whole(0),
     "timeout": _Duration(0.001, none=True),

@@ -80,7 +80,7 @@ def _of(group: Group, drivers: list[str], urls: list[str]) -> list[tuple[str, st
 def _measured(group: Group, url: str, folder: Path, quick: bool) -> dict[str, float] | None:
     """The group's figures from a process of its own; None if it failed, which is said on stderr."""
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        # Our own namespace and file each time: nothing is left over from the measurement before.
+        # A file of its own each time: nothing is left over from the measurement before.
         address = {"memory": "memory://", "sqlite": f"sqlite:///{own}/queue.db"}.get(url, url)
         command = [sys.executable, "-m", "benchmarks.measure", group.name, f"--url={address}", f"--folder={own}"]
         # Defaults as shipped: not what this shell happens to set.

@@ -48,8 +48,7 @@ class Subject:
     """A queue, and tasks that write what they do into the ledger. `noted` is called each time."""
 
     def __init__(self, at: Conditions, ledger: Ledger, noted: Callable[[], object] = lambda: None) -> None:
-        # The folder is new for each measurement, so its name makes a namespace that is new as well.
-        self.queue = AioQueue(at.url, namespace=f"bench-{at.folder.name}")
+        self.queue = AioQueue(at.url)
 
         async def short(number: int, name: str, price: float) -> float:
             ledger.note(number)

@@ -25,7 +25,6 @@ from .workers import workers
 
 Figures = Mapping[str, Sequence[Figure]]
 
-_NAMESPACE = "imports-demo"
 # The table takes one writer at a time: more chunks at once would only wait for each other.
 _CONCURRENCY = 8
 
@@ -68,11 +67,10 @@ async def _run(home: Path, screen: Screen, kill_import: bool) -> Figures:
     url = os.environ.get("AIOQUEUE_URL") or f"sqlite:///{home / 'queue.db'}"
     environ = {
         "AIOQUEUE_URL": url,
-        "AIOQUEUE_NAMESPACE": _NAMESPACE,
         "AIOQUEUE_CONCURRENCY": str(_CONCURRENCY),
         "IMPORTS_HOME": str(home),
     }
-    queue = AioQueue(url, namespace=_NAMESPACE)
+    queue = AioQueue(url)
     screen.say(f"{ROWS:,} rows in {CHUNKS} chunks, 2 workers, {queue!r}")
     with workers(home, environ, 2) as crew:
         try:

@@ -211,7 +211,7 @@ def test_the_options_defaults_are_those_of_the_settings() -> None:
 def test_the_settings_are_those_of_the_code() -> None:
     rows = table("setting")
     documented = [name for row in rows for name in names(row[0])]
-    assert sorted([*documented, "namespace"]) == sorted(DEFAULTS)
+    assert sorted(documented) == sorted(DEFAULTS)
     for settings, default, _ in rows:
         listed = names(settings)
         match listed:

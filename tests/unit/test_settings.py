@@ -35,7 +35,7 @@ def test_without_anything_the_defaults_stand_and_the_url_is_a_file_at_the_root(t
     found = settings(tmp_path)
     assert found == Settings(url=f"sqlite:///{tmp_path.resolve()}/aioqueue.db")
     assert found.url.startswith("sqlite:////")
-    assert (found.results, found.queue, found.namespace) == ("same", "default", "aioqueue")
+    assert (found.results, found.queue) == ("same", "default")
     assert (found.retries, found.timeout, found.priority, found.lease) == (3, 300.0, 4, 15.0)
     assert (found.keep_results, found.keep_failures, found.keep_dead) == (86400.0, 14 * 86400.0, 30 * 86400.0)
     assert found.processes >= 1
@@ -154,7 +154,7 @@ def test_the_environment_is_text_and_becomes_what_each_key_holds(tmp_path: Path)
     [
         ("url", "aioqueue.db"), ("url", ""), ("url", None), ("url", 3),
         ("results", "yes"), ("results", ""), ("results", 0),
-        ("queue", ""), ("queue", "a b"), ("queue", "{a}"), ("queue", "a\n"), ("namespace", None),
+        ("queue", ""), ("queue", "a b"), ("queue", "{a}"), ("queue", "a\n"),
         ("retries", -1), ("retries", 1.0), ("retries", True), ("retries", "3"), ("retries", None),
         ("priority", 10), ("priority", -1), ("concurrency", 0), ("threads", 0), ("processes", 0),
         ("lease", 0.5), ("lease", None), ("lease", "30s"), ("lease", True), ("lease", float("nan")),
