@@ -183,7 +183,13 @@ def _set_wal(connection: Connection, deadline: float) -> None:
 
 
 def _prepare(connection: Connection, path: Path) -> None:
-    if not _is_ready(connection, path):
+    # In one transaction, and so of one moment: another process may be making the tables between two questions.
+    connection.execute("BEGIN")
+    try:
+        ready = _is_ready(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
+    if not ready:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not _is_ready(connection, path):  # nobody was faster
