@@ -20,7 +20,8 @@ VERSION = 1
 _APPLICATION = 0x61696F71  # "aioq", in the file's header
 _OLDEST_SQLITE = (3, 35, 0)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_FIRST_NAP, _LONGEST_NAP = 0.0002, 0.005  # seconds between tries to write while another process does
+# Seconds between tries to write while another process does; the last for those that have waited for half a second.
+_FIRST_NAP, _LONGEST_NAP, _LONGEST_NAP_OF_MANY = 0.0002, 0.005, 0.05
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _NOT_OURS = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -74,17 +75,20 @@ def connect(location: Location, *, writes: bool = True) -> Connection:
 def begin_writing(connection: Connection, patience: float, wanted: Callable[[], bool] = lambda: True) -> None:
     """BEGIN IMMEDIATE, waiting for others as long as that, and as long as it is still wanted. Blocks."""
     # SQLite's own waiting backs off to 100 ms a nap, while a commit takes one: with eight processes the file then lies
-    # idle most of the time, and some wait for a second. So it is told not to wait (see `connect`).
-    deadline, nap = time.monotonic() + patience, _FIRST_NAP
+    # idle most of the time, and some wait for a second. So it is told not to wait (see `connect`). But who has waited
+    # for long is one of many, and asks less often: a hundred processes that ask each 5 ms take the processor from the
+    # one that holds the lock.
+    begun, nap = time.monotonic(), _FIRST_NAP
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE")
             return
         except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() >= deadline or not wanted():
+            waited = time.monotonic() - begun
+            if not is_busy(error) or waited >= patience or not wanted():
                 raise
         time.sleep(random.uniform(0.5, 1.0) * nap)
-        nap = min(nap * 1.5, _LONGEST_NAP)
+        nap = min(nap * 1.5, max(_LONGEST_NAP, min(waited * 0.1, _LONGEST_NAP_OF_MANY)))
 
 
 def check_file(connection: Connection, path: Path) -> None:
