@@ -33,7 +33,7 @@ class Watchdog:
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
         self._beat = time.monotonic()
-        self._reported: str | None = None
+        self._reported: tuple[float, str] | None = None  # how long it was blocked when that was said, and by what
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -47,17 +47,20 @@ class Watchdog:
         now = time.monotonic()
         blocked, self._beat = now - self._beat, now
         if self._reported is not None:
-            log.warning("the event loop runs again, after %.1f s", blocked)
-            self._hooks.send(LoopBlocked(blocked, self._reported))
+            said, stack = self._reported
             self._reported = None
+            # The loop may have come back just before the word was out.
+            blocked = max(blocked, said)
+            log.warning("the event loop runs again, after %.1f s", blocked)
+            self._hooks.send(LoopBlocked(blocked, stack))
 
     def _serve(self) -> None:
         say_at = _WORTH_A_WORD
         looked = time.monotonic()
         while not self._stop.wait(_TICK):
             now = time.monotonic()
-            if now - looked > _TICK * 4:
-                self._beat = now  # not the loop but the whole process stood still: stopped, or the machine asleep
+            # What this thread overslept, the whole process stood still: stopped, or without a processor.
+            self._beat += max(0.0, now - looked - _TICK)
             looked = now
             try:
                 self._loop.call_soon_threadsafe(self._alive)
@@ -73,10 +76,11 @@ class Watchdog:
                 self._say(blocked)
 
     def _say(self, blocked: float) -> None:
-        self._reported = self._stack()
+        stack = self._stack()
+        self._reported = (blocked, stack)
         log.warning(
             "the event loop has been blocked for %.1f s; use await, a def task, or run_in='process'. It is at:\n%s",
-            blocked, self._reported,
+            blocked, stack,
         )  # fmt: skip
 
     def _exit(self, blocked: float) -> None:

@@ -171,6 +171,7 @@ class Shift:
             host.tasks, settings, self.around, self.executor, self.orchestrator, self.holdings, connection.gate
         )
         self.keeper = consumer.keeper()
+        self.found_empty = False  # a burst worker drains because nothing was left
 
     async def run(self) -> ExitCode:
         """Receive until drained, then finish or give back what runs."""
@@ -231,7 +232,7 @@ class Shift:
                 return
             try:
                 deliveries = await self.consumer.receive(room)
-                if draining.is_set():
+                if draining.is_set() and not self.found_empty:
                     return await self.orchestrator.release(deliveries)
                 await self.intake.take(deliveries)
                 pauses.reset()
@@ -258,7 +259,8 @@ class Shift:
         return await self.executor.room()
 
     async def _finish(self) -> ExitCode:
-        self.executor.close_line()
+        if not self.found_empty:
+            self.executor.close_line()
         if not await self._idle_within(self.worker.settings.grace):
             self.executor.end_all(Ending.STOPPING)
             await self._idle_within(END_PATIENCE, interruptible=False)
@@ -345,6 +347,8 @@ class Shift:
                 await asyncio.sleep(1.0)
                 continue
             if not len(self.holdings) and not any(counts[q].ready for q in self.worker.queues if q in counts):
+                # What was claimed while we counted is on its way to us, and is still run.
+                self.found_empty = True
                 return self.worker.drain()
             await asyncio.sleep(0.1)
 

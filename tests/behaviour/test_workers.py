@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from aioqueue import (
 )
 from aioqueue.core.codec import decode
 from aioqueue.core.events import Event, JobEnded, JobStarted, WorkerStarted, WorkerStopped
-from aioqueue.drivers.base import QueueCounts
+from aioqueue.drivers.base import Delivery, QueueCounts
+from aioqueue.drivers.memory.broker import MemoryBroker
+from aioqueue.drivers.memory.consumer import MemoryConsumer
 from aioqueue.errors import Unsupported
 from aioqueue.testing import World
 
@@ -566,3 +568,35 @@ async def test_results_are_kept_in_a_file_of_their_own_if_asked(tmp_path: Path) 
     async with working(queue):
         assert await (await work.enqueue()).result(timeout=10) == 3
     assert (tmp_path / "results.db").exists()
+
+
+async def test_a_burst_runs_what_was_claimed_while_it_looked_whether_anything_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = AioQueue("memory://")
+    receive = MemoryConsumer.receive
+    looked = asyncio.Event()
+    counts = MemoryBroker.counts
+
+    async def slow_receive(self: MemoryConsumer, room: int) -> Sequence[Delivery]:
+        claimed = await receive(self, room)
+        if claimed:
+            await looked.wait()  # claimed, and not handed over yet
+        return claimed
+
+    async def seen_counts(self: MemoryBroker) -> Mapping[str, QueueCounts]:
+        found = await counts(self)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(MemoryConsumer, "receive", slow_receive)
+    monkeypatch.setattr(MemoryBroker, "counts", seen_counts)
+
+    @queue.task
+    async def work() -> str:
+        return "run"
+
+    async with queue:
+        job = await work.enqueue()
+        await queue.worker(burst=True).run()
+        assert (await job.info()).state == "succeeded"
