@@ -115,6 +115,7 @@ class AioQueue:
         self._desk = Desk(self.clock, self._decode, self._opened_store)
         self._client = Client(self.settings, self.clock, Ids(self.clock, entropy), self.random, self._desk, self._ready)
         self._connection: Connection | None = None
+        self._left: Connection | None = None
         self._opening: asyncio.Lock | None = None
         self._borrowers = 0  # for how many `opened` lasts
         self._lent = False  # open for them alone
@@ -233,6 +234,8 @@ class AioQueue:
     async def open(self) -> Connection:
         """Connect, if that has not happened yet. Raises ConfigurationError, or BrokerUnavailable after `patience`."""
         loop = asyncio.get_running_loop()
+        if self._connection is not None and self._connection.left_behind():
+            await self._start_anew(self._connection)
         if self._connection is not None:
             self._connection.check(loop)
             return self._connection
@@ -247,6 +250,17 @@ class AioQueue:
                 connection.stop = buffer.close
                 self._connection = connection
         return self._connection
+
+    async def _start_anew(self, left: Connection) -> None:
+        if not left.broker.capabilities.durable:
+            raise ConfigurationError(
+                "the event loop this AioQueue was opened on has ended, and what it kept in memory with it; "
+                "use it inside of `async with queue:`"
+            )
+        self._left = left  # kept: in a forked process, dropping the last reference would close what is its parent's
+        self._connection = self._opening = None
+        self._client.disconnect()
+        await left.let_go()
 
     async def _ready(self) -> Commit:
         return (await self.open()).commit

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from .commit.safe_order import SafeOrderCommit
 from .core.clock import Clock
@@ -34,6 +36,7 @@ class Connection:
         self.flusher: asyncio.Task[None] | None = None
         self.stop: Callable[[], None] = lambda: None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = os.getpid()
 
     @property
     def label(self) -> str:
@@ -62,6 +65,19 @@ class Connection:
             raise ConfigurationError(
                 "this AioQueue is open on another event loop; close it there first, or make one for each loop"
             )
+
+    def left_behind(self) -> bool:
+        """Whether the loop it was opened on has ended without closing it, or this process was forked off since."""
+        return self._process != os.getpid() or (self._loop is not None and self._loop.is_closed())
+
+    async def let_go(self) -> None:
+        """Close what was left behind, as far as that can be done from another loop. In a forked process nothing: the
+        connections are its parent's."""
+        if self._process == os.getpid():
+            for part in (self.store, self.broker):
+                with suppress(Exception):
+                    if part is not None:
+                        await part.close()
 
     async def close(self) -> None:
         self.stop()

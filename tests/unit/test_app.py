@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from functools import partial
@@ -52,6 +53,57 @@ def test_it_opens_at_the_first_call_and_when_a_job_is_asked_after(tmp_path: Path
         await other.close()
 
     asyncio.run(main())
+
+
+def test_it_opens_anew_when_the_loop_it_was_opened_on_has_ended(tmp_path: Path) -> None:
+    queue = AioQueue(f"sqlite:///{tmp_path}/jobs.db")
+
+    async def enqueue() -> str:
+        return (await queue.signature("work").enqueue()).id
+
+    async def ask(id: str) -> str:
+        async with queue:
+            return (await queue.job(id).info()).state
+
+    first, second = asyncio.run(enqueue()), asyncio.run(enqueue())
+    assert first != second
+    assert [asyncio.run(ask(first)), asyncio.run(ask(second))] == ["queued", "queued"]
+
+
+def test_what_was_kept_in_memory_ends_with_its_loop_and_says_so() -> None:
+    queue = AioQueue("memory://")
+
+    async def enqueue() -> None:
+        await queue.signature("work").enqueue()
+
+    asyncio.run(enqueue())
+    with pytest.raises(ConfigurationError, match="has ended, and what it kept in memory with it"):
+        asyncio.run(enqueue())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of threads beside a fork: what is tried here
+def test_a_forked_process_opens_its_own_connections(tmp_path: Path) -> None:
+    queue = AioQueue(f"sqlite:///{tmp_path}/jobs.db")
+
+    async def enqueue(id: str) -> None:
+        await queue.signature("work").options(id=id).enqueue()
+
+    async def count() -> int:
+        async with queue:
+            return (await queue.connection.broker.counts())["default"].ready
+
+    asyncio.run(enqueue("parent"))
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            asyncio.run(enqueue("child"))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    asyncio.run(enqueue("parent again"))
+    assert asyncio.run(count()) == 3
 
 
 def test_it_says_so_when_it_is_used_from_a_second_event_loop() -> None:
