@@ -81,6 +81,13 @@ def running(message: Message, run: Run) -> Record:
     return _record(message, run, State.RUNNING, Phase.RUNNING, attempt=message.attempt + 1, error=run.last_error)
 
 
+def released(message: Message, run: Run) -> Record:
+    """The record of a job that was being run and was given back unspent. It supersedes `running` of this delivery."""
+    return _record(
+        message, run, State.QUEUED, Phase.RUNNING, attempt=message.attempt, started=None, error=run.last_error
+    )
+
+
 def conclude(message: Message, run: Run, outcome: Outcome, now: float) -> Record:
     """The record that this outcome makes. Not for Interrupted, which leaves none."""
     spent = message.attempt + (run.started is not None)

@@ -9,6 +9,7 @@ class ExitCode(IntEnum):
     """0 and 2 are as everywhere: all well, and a wrong call."""
 
     DRAINED = 0  # everything it had taken was finished
+    UNREACHABLE = 1  # the broker could not be reached
     USAGE = 2  # a wrong module, option or URL: nothing was started
     INTERRUPTED = 3  # the grace period passed, or a second signal came: running jobs were given back, unspent
     ABANDONED = 4  # too many attempts would not end; the rest was finished, and a new process is needed

@@ -22,7 +22,7 @@ from ..core.events import JobEnded
 from ..core.message import Message
 from ..core.record import Record
 from ..core.state import Phase, State
-from ..drivers.base import Applied, Commit, Consumer, Delivery, Doomed, Standing, Transition
+from ..drivers.base import Applied, Commit, Consumer, Delivery, Doomed, ResultStore, Standing, Transition
 from .hooks import Hooks
 from .keeper import Holdings
 
@@ -41,10 +41,12 @@ class Ended(Struct, frozen=True, gc=False):
 
 
 class GivenBack(Struct, frozen=True):
-    """A delivery to be released, unspent, and delivered again after `delay` seconds."""
+    """A delivery to be released, unspent, and delivered again after `delay` seconds. `record` is there if the store
+    says that the job runs."""
 
     delivery: Delivery
     delay: float = 0.0
+    record: Record | None = None
 
 
 class Orchestrator:
@@ -52,7 +54,7 @@ class Orchestrator:
 
     def __init__(
         self, commit: Commit, consumer: Consumer, holdings: Holdings, hooks: Hooks, clock: Clock, random: Random,
-        keep_dead: float,
+        keep_dead: float, store: ResultStore | None,
     ) -> None:  # fmt: skip
         self._commit = commit
         self._consumer = consumer
@@ -61,6 +63,7 @@ class Orchestrator:
         self._clock = clock
         self._random = random
         self._keep_dead = keep_dead
+        self._store = store
         self.buffer: GroupCommit[Ended | GivenBack] = GroupCommit(self._write)
         self.released = 0
 
@@ -68,9 +71,9 @@ class Orchestrator:
         """Settle until `buffer.close()` was called and everything is settled."""
         await self.buffer.run()
 
-    def give_back(self, delivery: Delivery, delay: float = 0.0) -> None:
-        """Give this back, unspent, with the next batch."""
-        self.buffer.add(GivenBack(delivery, delay))
+    def give_back(self, delivery: Delivery, delay: float = 0.0, record: Record | None = None) -> None:
+        """Give this back, unspent, with the next batch. `record` replaces one that says the job runs."""
+        self.buffer.add(GivenBack(delivery, delay, record))
 
     async def release(self, deliveries: Sequence[Delivery], delay: float = 0.0) -> None:
         """Give these back now, unspent."""
@@ -90,12 +93,22 @@ class Orchestrator:
                 unreadable.append(item)
             else:
                 ended.append(item)
+        await self._note([item.record for item in batch if isinstance(item, GivenBack) and item.record is not None])
         for delay, deliveries in back.items():
             await self.release(deliveries, delay)
         if unreadable:
             await self._set_aside(unreadable)
         if ended:
             await self._settle(ended)
+
+    async def _note(self, given_back: Sequence[Record]) -> None:
+        # Before they are released: then another worker may run them, and say so. But nothing waits for a store that is
+        # away: the next worker's word corrects what it says.
+        if self._store is not None and given_back:
+            try:
+                await self._store.save(given_back)
+            except AWAY as error:
+                log.debug("jobs given back could not be noted: %s", error)
 
     async def _set_aside(self, unreadable: Sequence[Ended]) -> None:
         doomed = [self._doom(item, item.reason) for item in unreadable]

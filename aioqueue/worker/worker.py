@@ -15,7 +15,7 @@ from ..commit.patience import AWAY, Pauses
 from ..core.clock import Clock, SystemClock
 from ..core.events import JobReleased, WorkerStarted, WorkerStopped
 from ..core.events import LeaseLost as LeaseLostEvent
-from ..core.outcome import Interrupted, Outcome, conclude
+from ..core.outcome import Interrupted, Outcome, conclude, released
 from ..core.task import Task
 from ..drivers.base import Broker, Commit, Consumer, ResultStore, Token
 from ..errors import ConfigurationError
@@ -164,8 +164,9 @@ class Shift:
             processes=self.processes, state=state,
         )  # fmt: skip
         self.orchestrator = Orchestrator(
-            connection.commit, consumer, self.holdings, host.hooks, host.clock, host.random, settings.keep_dead
-        )
+            connection.commit, consumer, self.holdings, host.hooks, host.clock, host.random, settings.keep_dead,
+            connection.store,
+        )  # fmt: skip
         self.executor = Executor(settings.concurrency, settings.grace, self._ended, self._returned)
         self.intake = Intake(
             host.tasks, settings, self.around, self.executor, self.orchestrator, self.holdings, connection.gate
@@ -306,7 +307,8 @@ class Shift:
             self.hooks.send(LeaseLostEvent(message.id, message.task))
             return
         log.info("job %s (%s) is given back unspent: this worker stops", message.id, message.task)
-        self.orchestrator.give_back(attempt.delivery)
+        record = released(message, attempt.run) if attempt.announced else None
+        self.orchestrator.give_back(attempt.delivery, record=record)
         self.hooks.send(JobReleased(message.id, message.task))
 
     def _lost(self, tokens: Sequence[Token]) -> None:

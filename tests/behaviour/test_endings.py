@@ -342,6 +342,8 @@ async def test_past_the_grace_period_what_runs_is_interrupted_and_given_back_uns
         assert await running is ExitCode.INTERRUPTED
         assert world.clock.now() - start == pytest.approx(30, abs=0.1)
         assert [each.job_id for each in released] == [job.id]
+        info = await job.info()
+        assert (info.state, info.attempt, info.started) == (State.QUEUED, 0, None)
         async with at_work(queue):
             assert await job.result() == "done"
     assert attempts == [(1, 0, 0), (1, 1, 0)]
