@@ -84,8 +84,8 @@ class Job(Generic[R]):
     async def cancel(self, reason: str = "cancelled by request") -> bool:
         """End the job wherever it stands; whether it is cancelled now. False means that it had already ended.
 
-        Waiting, it will not start. Running, its outcome no longer counts from this moment on, and its worker
-        interrupts it within about a second.
+        Waiting, it will not start, unless a worker has just taken it: then it counts as running. Running, its outcome
+        no longer counts from this moment on, and its worker interrupts it within about a second.
         """
         return await self._desk.cancel(self.id, reason)
 

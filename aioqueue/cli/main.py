@@ -103,6 +103,17 @@ def _advice(error: Exception) -> str:
     return text if context is None else f"{text.rstrip('.')}; see {context.command_path} --help"
 
 
+def _open_standard_files() -> None:
+    # Started with one of them closed, as some supervisors do, the next file opened would take its place; uvloop aborts
+    # the process when it closes such a one.
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def main() -> NoReturn:
     """What `aioqueue` on a command line runs. Ends the process."""
+    _open_standard_files()
     sys.exit(call(sys.argv[1:]))

@@ -40,8 +40,9 @@ RETRIED = "error NOT NULL AND " + _BEGUN_AGAIN.format("AND later.committed NOT N
 RETRIED_WITHOUT_NEED = f"attempt > 1 AND chunk NOT IN ({', '.join(map(str, sorted(faults.LOCKED)))})"
 REDELIVERED = f"{BROKEN_OFF} AND " + _BEGUN_AGAIN.format("")
 IN_AFTER_THE_STOP = "inserted > 0 AND committed > (SELECT stopped FROM imports i WHERE i.import = e.import)"
+# A worker that has just taken a chunk may begin it, and hears within about a second that it was cancelled.
 BEGUN_AFTER_THE_END = (
-    "began > (SELECT max(p.ended) FROM executions p WHERE p.import = e.import AND p.chunk = 0 AND p.ended NOT NULL)"
+    "began > 1 + (SELECT max(p.ended) FROM executions p WHERE p.import = e.import AND p.chunk = 0 AND p.ended NOT NULL)"
 )
 
 

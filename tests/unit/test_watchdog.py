@@ -28,12 +28,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_blocked_loop_is_reported_with_what_blocks_it(caplog: pytest.LogCaptureFixture) -> None:
-    hooks, told = Hooks(), asyncio.get_running_loop().create_future()
-    hooks.listen(LoopBlocked, told.set_result)
+    hooks, told = Hooks(), asyncio.Queue[LoopBlocked]()
+    hooks.listen(LoopBlocked, told.put_nowait)
     watching = asyncio.create_task(watchdog.Watchdog(60, hooks, lambda: 0).run())
     await asyncio.sleep(0)
     block_the_loop(0.4)
-    event = await told
+    event = await told.get()
     assert "block_the_loop" in event.stack
     assert 0.2 <= event.seconds <= 5
     assert "has been blocked for" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from .messages import rows_of
 from .statements import as_json, insert, sql
 
 _AT_ONCE = 1000  # in one transaction: others want the file too
+_PAUSE = 0.02  # seconds between two such, where there is no hurry
 
 # What is due counts as ready, though it is only made so when somebody next receives.
 _COUNTS = {
@@ -71,6 +73,8 @@ class SqliteBroker:
                 lambda connection: _forget(connection, now, up), BrokerUnavailable, durable=False
             )
             total += dropped
+            if dropped == _AT_ONCE:
+                await asyncio.sleep(_PAUSE)
         return total
 
     async def counts(self) -> Mapping[str, QueueCounts]:

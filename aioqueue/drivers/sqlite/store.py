@@ -17,6 +17,7 @@ from .statements import insert
 from .waiters import Waiters
 
 _AT_ONCE = 1000  # forgotten in one transaction
+_PAUSE = 0.02  # seconds between two such: a long list of what is past its time must keep nobody from the file
 
 _EXPIRED = "SELECT json_group_array(id) FROM (SELECT id FROM record WHERE forget <= ? LIMIT ?)"
 
@@ -81,6 +82,8 @@ class SqliteStore:
                 lambda connection: _forget(connection, now), StoreUnavailable, durable=False
             )
             total += dropped
+            if dropped == _AT_ONCE:
+                await asyncio.sleep(_PAUSE)
         return total
 
     async def records(self, query: RecordQuery, limit: int = 100, after: str = "") -> Sequence[Record]:
