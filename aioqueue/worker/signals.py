@@ -41,6 +41,7 @@ class Signals:
 
     def __init__(self, force: Callable[[], object] = exit_forced) -> None:
         self.count = 0
+        self._direct = 0  # of them, those that came as signals
         self._force = force
         self._told = 0
         self._last = -_ONE
@@ -98,7 +99,10 @@ class Signals:
         answered = self._told >= min(self.count, 2)
         if answered or now - self._last >= _ONE:
             self._last = now
-            self.reach(self.count + 1)
+            # Not one more than were counted: a service manager signals parent and child alike, and what the parent
+            # passes on may be here before the signal itself is.
+            self._direct += 1
+            self.reach(self._direct)
 
     def _tell(self) -> None:
         if self._target is None:

@@ -81,6 +81,19 @@ async def test_a_count_that_comes_another_way_is_not_added() -> None:
         assert target.asked == ["drain", "interrupt"]
 
 
+async def test_a_signal_whose_count_came_first_by_another_way_is_the_same_one() -> None:
+    target = Target()
+    with Signals() as signals, signals.attending(target):
+        signals.reach(1)
+        await target.next()
+        send()
+        await asyncio.sleep(0)
+        assert target.asked == ["drain"]
+        send()
+        await target.next()
+        assert target.asked == ["drain", "interrupt"]
+
+
 def test_what_was_there_before_is_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with Signals():
