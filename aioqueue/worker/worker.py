@@ -35,6 +35,8 @@ from .watchdog import Watchdog
 
 log = logging.getLogger("aioqueue.worker")
 
+SUSPECT_TRIAL = 5.0  # seconds that a suspect runs before anything else is taken; poison mostly works at once
+
 
 class Connected(Protocol):
     """What a worker needs of an open connection."""
@@ -172,6 +174,7 @@ class Shift:
             host.tasks, settings, self.around, self.executor, self.orchestrator, self.holdings, connection.gate
         )
         self.keeper = consumer.keeper()
+        self.tried: Attempt | None = None  # the suspect that has run for a while
         self.found_empty = False  # a burst worker drains because nothing was left
 
     async def run(self) -> ExitCode:
@@ -228,6 +231,7 @@ class Shift:
         draining = self.worker.draining
         pauses = Pauses(self.worker.host.random)
         while not draining.is_set():
+            await self._try_suspect()
             room = await self._room()
             if draining.is_set():
                 return
@@ -240,6 +244,17 @@ class Shift:
             except AWAY as error:
                 log.warning("no jobs can be taken, trying again: %s", error)
                 await asyncio.sleep(pauses.next())
+
+    async def _try_suspect(self) -> None:
+        """Take nothing while a suspect is new. Should it take this process down, all that was claimed counts as
+        crashed, and another suspect, claimed and not yet given back, would be set aside for it."""
+        suspect = self.executor.suspect
+        loop = asyncio.get_running_loop()
+        until = loop.time() + SUSPECT_TRIAL
+        while suspect is not None and suspect is not self.tried and suspect is self.executor.suspect:
+            if self.worker.draining.is_set() or loop.time() >= until:
+                self.tried = suspect
+            await asyncio.sleep(0.02)
 
     async def _room(self) -> int:
         room_now = self.executor.free()
