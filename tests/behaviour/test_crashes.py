@@ -14,6 +14,7 @@ from aioqueue.core.events import LeaseLost
 from aioqueue.core.message import Outgoing
 from aioqueue.core.record import Record
 from aioqueue.drivers.base import Delivery
+from aioqueue.drivers.memory.broker import MemoryBroker
 from aioqueue.errors import StoreUnavailable
 from aioqueue.testing import World, run_virtual
 
@@ -302,3 +303,26 @@ async def test_a_message_whose_outcome_is_stored_is_not_run_again(world: World) 
         assert await job.result() == 5
         assert (await queue.connection.broker.counts()).get("default") is None
     assert runs == [1]
+
+
+@in_virtual_time
+async def test_nothing_else_is_taken_until_a_suspect_has_run_for_a_while(world: World) -> None:
+    queue = queue_in(world)
+    began: dict[str, float] = {}
+
+    @queue.task(timeout=None)
+    async def work(name: str, seconds: float) -> None:
+        began[name] = world.clock.monotonic()
+        await asyncio.sleep(seconds)
+
+    async with queue:
+        await work.enqueue("suspect", 20)
+        broker = queue.connection.broker
+        assert isinstance(broker, MemoryBroker)
+        for held in broker.messages.values():
+            held.crashes = 2
+        async with at_work(queue):
+            await asyncio.sleep(1)
+            good = await work.enqueue("good", 0)
+            await good.result(timeout=30)
+    assert 5 <= began["good"] - began["suspect"] < 10

@@ -102,7 +102,8 @@ async def test_a_close_that_is_cut_short_leaves_nobody_waiting() -> None:
     closing.cancel()
     for call in (first, second):
         with pytest.raises(BrokerUnavailable, match="closed"):
-            await asyncio.wait_for(call, 5)
+            async with asyncio.timeout(5):
+                await call
     await asyncio.wait({closing})
 
 

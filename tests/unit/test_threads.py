@@ -105,6 +105,7 @@ async def test_closing_ends_idle_threads_and_waits_for_none_that_runs() -> None:
     freed.set()
     while threading.active_count() > before:  # noqa: ASYNC110
         await asyncio.sleep(0)
+    assert threading.active_count() <= before
 
 
 def test_a_function_that_outlives_its_loop_does_no_harm() -> None:
